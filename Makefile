@@ -1,0 +1,38 @@
+# Everything a person or CI runs. Each target sets up .venv by itself.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: serve test check release bench clean
+
+serve: .venv/ready
+	$(BIN)/understudy serve
+
+test: check
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report
+	$(MAKE) release
+
+# Lint, then types on what ships: import hooks hide the editable packages from type checkers.
+check: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	rm -rf build
+	$(BIN)/python -m build --wheel --outdir build/wheel . >build.log 2>&1 || { cat build.log; exit 1; }
+	rm -rf build.log build/lib build/bdist.*
+	$(BIN)/python -m zipfile -e build/wheel/*.whl build/types
+	$(BIN)/mypy --python-executable $(BIN)/python build/types/understudy
+	MYPYPATH=build/types $(BIN)/mypy --python-executable $(BIN)/python conftest.py tests examples
+
+# The second stage: what ships, installed in a fresh environment outside the tree.
+release: .venv/ready
+	$(BIN)/python tests/release.py
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]' --group dev
+	touch $@
+
+clean:
+	rm -rf .venv build .coverage *.egg-info

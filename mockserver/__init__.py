@@ -1,0 +1,1 @@
+"""The fake providers: a server that speaks their wire."""
