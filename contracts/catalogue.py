@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-from pathlib import PurePosixPath
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import orjson
 from understudy.contracts.evidence import CatalogueError, Evidence, evidence_from
 from understudy.contracts.models import PROVIDERS, Model, check_provider, model_from_entry
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 __all__ = [
     "PROVIDERS",
@@ -135,14 +135,23 @@ def unreproducible(provider: str) -> tuple[Unreproducible, ...]:
 
 
 def _load(path: str) -> Any:
-    return orjson.loads(resources.files("understudy.contracts").joinpath(path).read_bytes())
+    import orjson
+
+    return orjson.loads(_folder().joinpath(path).read_bytes())
 
 
 def _files(provider: str, folder: str) -> Iterator[tuple[str, Any]]:
     check_provider(provider)
-    names = (file.name for file in resources.files("understudy.contracts").joinpath(provider, folder).iterdir())
+    names = (file.name for file in _folder().joinpath(provider, folder).iterdir())
     for name in sorted(name for name in names if name.endswith(".json")):
-        yield PurePosixPath(name).stem, _load(f"{provider}/{folder}/{name}")
+        yield name.removesuffix(".json"), _load(f"{provider}/{folder}/{name}")
+
+
+def _folder() -> Traversable:
+    # Imported late, as orjson is: both cost more than all the rest of this module.
+    from importlib.resources import files
+
+    return files("understudy.contracts")
 
 
 def _switch(one: Mapping[str, Any]) -> Switch:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
 from understudy.contracts.evidence import CatalogueError, Evidence, evidence_from
@@ -133,7 +132,7 @@ def _microdollars(provider: str, name: str, published: Mapping[str, Any]) -> int
     price = published.get(field)
     if isinstance(price, bool) or not isinstance(price, int | float) or price < 0:
         raise CatalogueError(f"{name}: {field} must be a number of US dollars, 0 or more; got {price!r}")
-    return round(Decimal(str(price)) * 1_000_000)
+    return round(price * 1_000_000)
 
 
 def _compilable(schema: Any) -> Any:
