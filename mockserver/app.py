@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Protocol
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -76,10 +76,20 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         yield
         drawings.close()
 
-    app = Starlette(routes=routes, middleware=[Middleware(HotPath, submits=submits, polls=hot)], lifespan=lifespan)
+    app = _App(routes=routes, lifespan=lifespan)
+    app.hot_path = partial(HotPath, submits=submits, polls=hot)
     app.state.settings = settings
     app.state.store = store
     return app
+
+
+class _App(Starlette):
+    """Starlette with the hot path around all of its middleware, which a hot request has no need of."""
+
+    hot_path: Callable[[ASGIApp], ASGIApp]
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return self.hot_path(super().build_middleware_stack())
 
 
 class HotPath:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from math import isqrt
 from typing import Any
@@ -22,6 +23,7 @@ _PIXELS = {"1k": 1024**2, "1.5k": 1536**2, "2k": 2048**2, "4k": 4096**2}
 _SIZE = re.compile(r"(\d{1,5})[*:](\d{1,5})(?: \(.*\))?", re.ASCII)
 
 
+@lru_cache(maxsize=256)
 def parse_sides(text: str) -> tuple[int, int] | None:
     """Width and height in pixels of `2048*1024` or `2560:1440 (16:9)`; None for any other text."""
     match = _SIZE.fullmatch(text)
@@ -49,7 +51,10 @@ def read_inputs(model: Model, inputs: Mapping[str, Any]) -> Submission:
 
 
 def _first(inputs: Mapping[str, Any], names: Sequence[str]) -> Any:
-    return next((inputs[name] for name in names if name in inputs), None)
+    for name in names:
+        if name in inputs:
+            return inputs[name]
+    return None
 
 
 def _sides(inputs: Mapping[str, Any]) -> tuple[int, int]:

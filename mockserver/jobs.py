@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 class Phase(enum.IntEnum):
@@ -93,8 +94,7 @@ class Submission:
     seed: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """From `at` on, the job is in `phase`."""
 
     at: int

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64encode
-from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import NamedTuple
 
 from understudy.mockserver.jobs import Job
+from understudy.mockserver.moments import format_second
 from understudy.mockserver.plans import dashed
 
 _UUID = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
@@ -35,8 +35,7 @@ def _path(job: Job, index: int) -> str:
         return f"/output/{dashed(job.id)}-u1_{dashed(mark)}.{extension}"
     # Two folders were seen: one per user and one that holds a time, both encoded.
     user = urlsafe_b64encode(blake2b(job.tenant.encode("utf-8", "surrogateescape"), digest_size=18).digest()).decode()
-    moment = datetime.fromtimestamp(job.submitted / 1000, UTC).isoformat(timespec="microseconds")
-    folder = urlsafe_b64encode(moment.encode()).decode().rstrip("=")
+    folder = urlsafe_b64encode(format_second(job.submitted // 1000).encode()).decode().rstrip("=")
     digits = job.id.replace("-", "")
     return f"/{user}/{folder}/output/{digits}_{job.submitted // 1000:010d}_{mark[:8]}.{extension}"
 

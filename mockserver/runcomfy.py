@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -10,6 +9,7 @@ from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
 from understudy.mockserver.exchange import Call, Reply, json_reply
 from understudy.mockserver.jobs import Cause, Job, Phase
+from understudy.mockserver.moments import format_second
 from understudy.mockserver.outputs import output_urls
 from understudy.mockserver.refusals import (
     ForeignJob,
@@ -140,11 +140,7 @@ def result_of(job: Job, phase: Phase, origin: str) -> dict[str, Any]:
 
 def timestamp(job: Job, instant: int) -> str:
     """UTC with `+00:00` and six digits (observed); a reader rejects `Z`."""
-    microseconds = int(job.id[:5], 16) % 1000
-    moment = datetime.fromtimestamp(instant // 1000, UTC) + timedelta(
-        milliseconds=instant % 1000, microseconds=microseconds
-    )
-    return moment.isoformat(timespec="microseconds")
+    return f"{format_second(instant // 1000)}.{instant % 1000:03d}{int(job.id[:5], 16) % 1000:03d}+00:00"
 
 
 def _kept(operation: str, job: Job, phase: Phase, origin: str) -> Reply:

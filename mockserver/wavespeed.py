@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -10,6 +9,7 @@ from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
 from understudy.mockserver.exchange import Call, Reply, json_reply
 from understudy.mockserver.jobs import Cause, Failure, Job, Phase
+from understudy.mockserver.moments import format_second
 from understudy.mockserver.outputs import output_urls
 from understudy.mockserver.refusals import (
     ForeignJob,
@@ -123,7 +123,7 @@ def _failure(failure: Failure) -> tuple[int, str]:
 
 def timestamp(job: Job, *, precise: bool) -> str:
     """`…Z`: milliseconds at submit, up to nine digits without trailing zeros afterwards (both observed)."""
-    second = datetime.fromtimestamp(job.submitted // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    second = format_second(job.submitted // 1000)
     fraction = f"{job.submitted % 1000:03d}"
     if precise:
         fraction = (fraction + f"{int(job.id[:5], 16) % 1_000_000:06d}").rstrip("0") or "0"
