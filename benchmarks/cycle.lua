@@ -10,11 +10,12 @@ local POLLS = 2
 -- Globals, so that `done` can read them from the thread that counted.
 not_200, without_id, unasked = 0, 0, 0
 submits, polls, cycles = 0, 0, 0
+-- wrk asks for one request before it starts, to look at it, and does not send it.
+sent = -1
 
 local submit, poll_head, poll_tail
 local queue, first, last = {}, 1, 0
 local polls_left = {}
--- wrk asks for one request before it starts, to look at it, and does not send it.
 local unanswered_submits = -1
 
 function init(args)
@@ -27,6 +28,7 @@ function init(args)
 end
 
 function request()
+  sent = sent + 1
   if first > last then
     unanswered_submits = unanswered_submits + 1
     return submit
@@ -77,7 +79,7 @@ end
 
 function done(summary, latency, requests)
   local counts = {}
-  for _, name in ipairs({"not_200", "without_id", "unasked", "submits", "polls", "cycles"}) do
+  for _, name in ipairs({"not_200", "without_id", "unasked", "sent", "submits", "polls", "cycles"}) do
     counts[#counts + 1] = ('"%s":%d'):format(name, thread:get(name))
   end
   for _, name in ipairs({"connect", "read", "write", "timeout"}) do
