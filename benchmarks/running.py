@@ -24,7 +24,7 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-class CannotMeasure(Exception):  # noqa: N818  (it is a refusal, and reads as one)
+class CannotMeasure(Exception):
     """No figure can be given; the text says why and what to do."""
 
 

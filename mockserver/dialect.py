@@ -60,4 +60,4 @@ class Endpoint:
             reply = await self._handle(tenant, call)
         except Refusal as refusal:
             reply = self._refuse(refusal)
-        await send_reply(send, reply)
+        await send_reply(scope, send, reply)

@@ -105,8 +105,8 @@ class Mark(NamedTuple):
 class Job:
     """A submission, the instant it was made, its plan, and at most one interruption.
 
-    `seed` is the seed of its images. `bodies` is where answers about a phase, which never change, are kept once
-    encoded; it is no part of the value.
+    `seed` is the seed of its images. `starts` and `ends` are the instants at which it begins to run and is over, None
+    for never; `final` is the phase that it ends in. All three follow from the rest.
     """
 
     id: str
@@ -116,43 +116,42 @@ class Job:
     plan: Plan
     seed: int
     interruption: Interruption | None = None
-    marks: tuple[Mark, ...] = field(init=False, repr=False, compare=False)
-    bodies: dict[tuple[str, Phase, str], bytes] = field(init=False, repr=False, compare=False, default_factory=dict)
+    starts: int | None = field(init=False, repr=False, compare=False)
+    ends: int | None = field(init=False, repr=False, compare=False)
+    final: Phase = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "marks", self._marks())
-
-    def _marks(self) -> tuple[Mark, ...]:
-        marks = [Mark(self.submitted, Phase.QUEUED)]
+        starts = ends = None
+        final = self.plan.outcome
         if self.plan.queue_time is not None:
-            marks.append(Mark(self.submitted + self.plan.queue_time, Phase.RUNNING))
+            starts = self.submitted + self.plan.queue_time
             if self.plan.run_time is not None:
-                marks.append(Mark(marks[-1].at + self.plan.run_time, self.plan.outcome))
+                ends = starts + self.plan.run_time
         cut = self.interruption
-        if cut is None:
-            return tuple(marks)
-        return (*(mark for mark in marks if mark.at <= cut.at), Mark(cut.at, cut.phase))
+        if cut is not None:
+            ends, final = cut.at, cut.phase
+            starts = starts if starts is not None and starts <= cut.at else None
+        object.__setattr__(self, "starts", starts)
+        object.__setattr__(self, "ends", ends)
+        object.__setattr__(self, "final", final)
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """The whole timeline: when the job enters which phase. Phases may be skipped, and are never gone back to."""
+        instants = ((self.submitted, Phase.QUEUED), (self.starts, Phase.RUNNING), (self.ends, self.final))
+        return tuple(Mark(at, phase) for at, phase in instants if at is not None)
 
     def at(self, now: int) -> Phase:
         """The phase at an instant: that of the last mark not after it."""
-        for mark in reversed(self.marks):
-            if mark.at <= now:
-                return mark.phase
+        if self.ends is not None and now >= self.ends:
+            return self.final
+        if self.starts is not None and now >= self.starts:
+            return Phase.RUNNING
         return Phase.QUEUED
 
     def between(self, after: int, until: int) -> tuple[Mark, ...]:
         """The marks in (after, until], in order: what changed since one last looked."""
         return tuple(mark for mark in self.marks if after < mark.at <= until)
-
-    def since(self, phase: Phase) -> int | None:
-        """The instant at which the job enters a phase, or None if it never does."""
-        return next((mark.at for mark in self.marks if mark.phase is phase), None)
-
-    @property
-    def ends(self) -> int | None:
-        """The instant at which the job ends, or None for never."""
-        last = self.marks[-1]
-        return last.at if last.phase.ended else None
 
     @property
     def failure(self) -> Failure | None:
@@ -162,14 +161,7 @@ class Job:
     @property
     def run_time(self) -> int:
         """Milliseconds spent running until the end; 0 when the job never ran or never ends."""
-        started, ended = self.since(Phase.RUNNING), self.ends
-        return 0 if started is None or ended is None else ended - started
-
-    def keep_body(self, key: tuple[str, Phase, str], body: bytes) -> None:
-        """Remembers an encoded answer. Few clients reach a job under more than one origin, so few are kept."""
-        if len(self.bodies) >= 8:
-            self.bodies.clear()
-        self.bodies[key] = body
+        return 0 if self.starts is None or self.ends is None else self.ends - self.starts
 
     def interrupt(self, interruption: Interruption) -> Job:
         """The job with this interruption; itself when it had one before, or had ended by then."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+from understudy.mockserver.bodies import Bodies
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
 from understudy.mockserver.exchange import Call, Reply, json_reply
@@ -59,6 +60,7 @@ class RunComfy:
 
     def __init__(self, switches: Switches) -> None:
         self._auth_status = switches["runcomfy.auth_error"]
+        self._bodies = Bodies()
         self._queue_base = int(switches["runcomfy.queue_base"])
 
     def operations(self, desk: Desk) -> tuple[Operation, ...]:
@@ -72,11 +74,11 @@ class RunComfy:
             if phase is Phase.QUEUED:  # the one body that moves while its phase stays
                 position = self._queue_base + await desk.store.ahead(tenant, job.id)
                 return json_reply(200, status_of(job, phase, call.origin, position))
-            return _kept("status", job, phase, call.origin)
+            return Reply(200, self._bodies.get("status", job, phase, call.origin, _status))
 
         async def result(tenant: str, call: Call) -> Reply:
             job, now = await desk.find(tenant, call)
-            return _kept("result", job, job.at(now), call.origin)
+            return Reply(200, self._bodies.get("result", job, job.at(now), call.origin, _result))
 
         async def cancel(tenant: str, call: Call) -> Reply:
             job, now, effective = await desk.cancel(tenant, call, frozenset({Phase.QUEUED}))
@@ -133,7 +135,7 @@ def result_of(job: Job, phase: Phase, origin: str) -> dict[str, Any]:
     elif phase is Phase.TIMED_OUT:
         body["error"] = TIMED_OUT
     body["created_at"] = timestamp(job, job.submitted)
-    if phase.ended and job.ends is not None:
+    if job.ends is not None and phase.ended:
         body["finished_at"] = timestamp(job, job.ends)
     return body
 
@@ -143,14 +145,12 @@ def timestamp(job: Job, instant: int) -> str:
     return f"{format_second(instant // 1000)}.{instant % 1000:03d}{int(job.id[:5], 16) % 1000:03d}+00:00"
 
 
-def _kept(operation: str, job: Job, phase: Phase, origin: str) -> Reply:
-    """A job's status or result in a phase, encoded once for each origin: it never changes."""
-    key = (operation, phase, origin)
-    body = job.bodies.get(key)
-    if body is None:
-        body = orjson.dumps((status_of if operation == "status" else result_of)(job, phase, origin))
-        job.keep_body(key, body)
-    return Reply(200, body)
+def _status(job: Job, phase: Phase, origin: str) -> bytes:
+    return orjson.dumps(status_of(job, phase, origin))
+
+
+def _result(job: Job, phase: Phase, origin: str) -> bytes:
+    return orjson.dumps(result_of(job, phase, origin))
 
 
 def _error(code: int, message: str) -> Reply:

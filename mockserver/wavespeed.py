@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+from understudy.mockserver.bodies import Bodies
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
 from understudy.mockserver.exchange import Call, Reply, json_reply
@@ -52,20 +53,21 @@ class WaveSpeed:
 
     def __init__(self, switches: Switches) -> None:
         self.flags_images = switches["wavespeed.nsfw"] == "flags"
+        self._bodies = Bodies()
         self._cancels = switches.on("wavespeed.cancel")
 
     def operations(self, desk: Desk) -> tuple[Operation, ...]:
         async def submit(tenant: str, call: Call) -> Reply:
             job, _ = await desk.submit(tenant, call)
-            return self._answer("submit", job, Phase.QUEUED, call.origin)
+            return Reply(200, _submitted(job, Phase.QUEUED, call.origin))
 
         async def result(tenant: str, call: Call) -> Reply:
             job, now = await desk.find(tenant, call)
-            return self._answer("result", job, job.at(now), call.origin)
+            return Reply(200, self._bodies.get("result", job, job.at(now), call.origin, _result))
 
         async def cancel(tenant: str, call: Call) -> Reply:
             job, now, _ = await desk.cancel(tenant, call, frozenset({Phase.QUEUED, Phase.RUNNING}))
-            return self._answer("result", job, job.at(now), call.origin)
+            return Reply(200, self._bodies.get("result", job, job.at(now), call.origin, _result))
 
         return (
             Operation("result", "GET", "/api/v3/predictions/{id}/result", result),
@@ -79,14 +81,13 @@ class WaveSpeed:
         status, message = _word(refusal)
         return json_reply(status, {"code": status, "message": message})
 
-    def _answer(self, operation: str, job: Job, phase: Phase, origin: str) -> Reply:
-        """A job in a phase, encoded once for each origin: it never changes."""
-        key = (operation, phase, origin)
-        body = job.bodies.get(key)
-        if body is None:
-            body = _encode(prediction(job, phase, origin, submitting=operation == "submit"))
-            job.keep_body(key, body)
-        return Reply(200, body)
+
+def _submitted(job: Job, phase: Phase, origin: str) -> bytes:
+    return _encode(prediction(job, phase, origin, submitting=True))
+
+
+def _result(job: Job, phase: Phase, origin: str) -> bytes:
+    return _encode(prediction(job, phase, origin))
 
 
 def _encode(data: object) -> bytes:
