@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from understudy.contracts.evidence import CatalogueError, Evidence, evidence_from
+from understudy.contracts.files import listed, load
 from understudy.contracts.models import PROVIDERS, Model, check_provider, model_from_entry
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
+from understudy.contracts.schemas import response_names, response_schema
 
 __all__ = [
     "PROVIDERS",
@@ -88,14 +87,14 @@ class Unreproducible:
 @cache
 def models(provider: str) -> Mapping[str, Model]:
     """The shipped models of a provider by model id, sorted."""
-    found = (model_from_entry(provider, entry) for _, entry in _files(provider, "models"))
+    found = (model_from_entry(provider, entry) for _, entry in listed(provider, "models"))
     return MappingProxyType({model.model_id: model for model in sorted(found, key=lambda model: model.model_id)})
 
 
 @cache
 def switches() -> tuple[Switch, ...]:
     """Every switch of both providers and of the models themselves."""
-    return tuple(_switch(one) for folder in (*PROVIDERS, "seedream") for one in _load(f"{folder}/switches.json"))
+    return tuple(_switch(one) for folder in (*PROVIDERS, "seedream") for one in load(f"{folder}/switches.json"))
 
 
 def switch(name: str) -> Switch:
@@ -107,51 +106,16 @@ def switch(name: str) -> Switch:
 
 
 @cache
-def response_names(provider: str) -> tuple[str, ...]:
-    """The names that `response_schema` knows for a provider."""
-    return tuple(name for name, _ in _files(provider, "responses"))
-
-
-@cache
-def response_schema(provider: str, name: str) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of one response. Self-contained: what it refers to is copied into its `$defs`."""
-    if name not in response_names(provider):
-        raise CatalogueError(f'{provider} has no response "{name}"; there are: {", ".join(response_names(provider))}')
-    schema: dict[str, Any] = _load(f"{provider}/responses/{name}.json")
-    return schema
-
-
-@cache
 def samples(provider: str) -> tuple[Sample, ...]:
     """The golden samples of a provider, by file name."""
-    return tuple(_sample(name, one) for name, one in _files(provider, "samples") if name != "unreproducible")
+    return tuple(_sample(name, one) for name, one in listed(provider, "samples") if name != "unreproducible")
 
 
 @cache
 def unreproducible(provider: str) -> tuple[Unreproducible, ...]:
     """The samples on record that are not reproduced."""
     check_provider(provider)
-    return tuple(Unreproducible(**one) for one in _load(f"{provider}/samples/unreproducible.json"))
-
-
-def _load(path: str) -> Any:
-    import orjson
-
-    return orjson.loads(_folder().joinpath(path).read_bytes())
-
-
-def _files(provider: str, folder: str) -> Iterator[tuple[str, Any]]:
-    check_provider(provider)
-    names = (file.name for file in _folder().joinpath(provider, folder).iterdir())
-    for name in sorted(name for name in names if name.endswith(".json")):
-        yield name.removesuffix(".json"), _load(f"{provider}/{folder}/{name}")
-
-
-def _folder() -> Traversable:
-    # Imported late, as orjson is: both cost more than all the rest of this module.
-    from importlib.resources import files
-
-    return files("understudy.contracts")
+    return tuple(Unreproducible(**one) for one in load(f"{provider}/samples/unreproducible.json"))
 
 
 def _switch(one: Mapping[str, Any]) -> Switch:

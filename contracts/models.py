@@ -40,7 +40,7 @@ class Model:
         """This model as the chosen readings describe it: `{"wavespeed.size": "catalogue"}`."""
         schema = self.input_schema
         for switch, value in assumed.items():
-            schema = _patched(schema, self.readings.get(switch, {}).get(value, {}))
+            schema = merge_patch(schema, self.readings.get(switch, {}).get(value, {}))
         return self if schema == self.input_schema else replace(self, input_schema=schema)
 
 
@@ -149,7 +149,7 @@ def _compilable(schema: Any) -> Any:
     return standard
 
 
-def _patched(schema: Any, patch: Any) -> Any:
+def merge_patch(schema: Any, patch: Any) -> Any:
     """The JSON merge patch (RFC 7396) of a schema; neither argument is changed."""
     if not isinstance(patch, Mapping):
         return patch
@@ -158,5 +158,5 @@ def _patched(schema: Any, patch: Any) -> Any:
         if value is None:
             merged.pop(key, None)
         else:
-            merged[key] = _patched(merged.get(key), value)
+            merged[key] = merge_patch(merged.get(key), value)
     return merged
