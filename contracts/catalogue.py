@@ -74,6 +74,11 @@ class Sample:
     assume: Mapping[str, str]
     note: str
 
+    @property
+    def body(self) -> Any:
+        """What `schema` describes and `varies` points into: the response's body, or a webhook's own."""
+        return (self.request if self.operation == "webhook" else self.response)["body"]
+
 
 @dataclass(frozen=True, slots=True)
 class Unreproducible:

@@ -64,6 +64,7 @@ def model_from_entry(provider: str, entry: Mapping[str, Any], *, model_id: str |
     if model_id not in (None, name):
         raise CatalogueError(f'the entry is of "{name}", not of "{model_id}"')
     schema = _compilable(_input_schema(provider, name, published))
+    _check_compiles(name, schema)
     count = extra.get("price_field", _price_field(provider, published, schema))
     if count is not None and count not in schema["properties"]:
         raise CatalogueError(f'{name}: the price is multiplied by "{count}", which is not an input')
@@ -117,6 +118,16 @@ def _input_schema(provider: str, name: str, published: Mapping[str, Any]) -> Map
         where = {"wavespeed": "api_schema.api_schemas[0].request_schema", "runcomfy": "input_schema"}[provider]
         raise CatalogueError(f"{name}: expected a JSON Schema with properties at {where}") from None
     return dict(schema)
+
+
+def _check_compiles(name: str, schema: Mapping[str, Any]) -> None:
+    import jsonschema_rs  # late: most of those who import this module only want its types
+
+    try:
+        jsonschema_rs.validator_for(dict(schema))
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise CatalogueError(f"{name}: its input schema does not compile: {reason}") from None
 
 
 def _price_field(provider: str, published: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None:
