@@ -27,6 +27,7 @@ __all__ = [
     "response_names",
     "response_schema",
     "samples",
+    "sources",
     "switch",
     "switches",
     "unreproducible",
@@ -121,6 +122,13 @@ def unreproducible(provider: str) -> tuple[Unreproducible, ...]:
     """The samples on record that are not reproduced."""
     check_provider(provider)
     return tuple(Unreproducible(**one) for one in load(f"{provider}/samples/unreproducible.json"))
+
+
+@cache
+def sources(provider: str) -> Mapping[str, str]:
+    """What the short names in evidence stand for. A source `#123` is a public file whose repository is not known."""
+    check_provider(provider)
+    return MappingProxyType(load(f"{provider}/sources.json"))
 
 
 def _switch(one: Mapping[str, Any]) -> Switch:

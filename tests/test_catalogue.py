@@ -1,8 +1,11 @@
 """The catalogue: models, switches, and the evidence of each."""
 
+import json
+import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -172,6 +175,26 @@ def test_switch_names_are_unique_and_an_unknown_one_is_refused() -> None:
     assert len(names) == len(set(names))
     with pytest.raises(CatalogueError, match=r'^no switch is called "cancel"; there are: wavespeed\.cancel, '):
         catalogue.switch("cancel")
+
+
+def evidence(value: Any) -> Iterator[dict[str, str]]:
+    if isinstance(value, dict) and set(value) == {"mark", "source"}:
+        yield value
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from evidence(one)
+
+
+def test_every_source_of_a_documented_or_observed_fact_is_explained() -> None:
+    known = {name for provider in catalogue.PROVIDERS for name in catalogue.sources(provider)}
+    unknown = set()
+    for file in CONTRACTS.rglob("*.json"):
+        folder = file.relative_to(CONTRACTS).parts[0]
+        names = set(catalogue.sources(folder)) if folder in catalogue.PROVIDERS else known
+        for entry in evidence(json.loads(file.read_text())):
+            source = re.split(r"[ /]", entry["source"])[0]
+            if entry["mark"] in ("documented", "observed") and not source.startswith("#") and source not in names:
+                unknown.add((folder, source))
+    assert set() == unknown
 
 
 def test_evidence_names_how_a_fact_is_known() -> None:

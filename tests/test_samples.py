@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
+import orjson
 import pytest
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import Sample
+from understudy.contracts.compare import ORIGINS, differences
 
 SAMPLES = [sample for provider in catalogue.PROVIDERS for sample in catalogue.samples(provider)]
 
@@ -172,3 +174,41 @@ def test_what_is_not_reproduced_says_why() -> None:
     for provider in catalogue.PROVIDERS:
         assert catalogue.unreproducible(provider)
         assert [] == [one.name for one in catalogue.unreproducible(provider) if not (one.source and one.reason)]
+
+
+def served(sample: Sample) -> Any:
+    """The sample as a server of its own would answer it."""
+    text = orjson.dumps(sample.body).decode()
+    for origin in ORIGINS:
+        text = text.replace(origin, "http://127.0.0.1:8787")
+    return orjson.loads(text)
+
+
+@each_sample
+def test_a_sample_equals_itself_on_another_origin(sample: Sample) -> None:
+    assert [] == differences(sample, served(sample), origin="http://127.0.0.1:8787")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"status": "completed"}, ["/data/status: expected 'created', got 'completed'"]),
+        ({"error": None}, ["/data/error: expected '', got None"]),
+        ({"outputs": ["x"]}, ["/data/outputs: expected 0 items, got 1"]),
+        ({"id": "0" * 32}, []),
+        ({"id": 5}, ["/data/id: expected '4f1c0e2ab7d94c5f8e6a3b2d1c0f9e87', got 5"]),
+    ],
+)
+def test_a_difference_is_told_with_its_place(change: dict[str, Any], told: list[str]) -> None:
+    sample = find("wavespeed", "submit-created")
+    body = served(sample)
+    body["data"].update(change)
+    assert told == differences(sample, body, origin="http://127.0.0.1:8787")
+
+
+def test_fields_in_another_order_are_a_difference() -> None:
+    sample = find("runcomfy", "cancel-queued")
+    body = dict(reversed(served(sample).items()))
+    assert [
+        "the body: expected the fields request_id, status, outcome, got outcome, status, request_id"
+    ] == differences(sample, body, origin="http://127.0.0.1:8787")
