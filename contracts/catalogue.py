@@ -59,8 +59,13 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One exchange on the provider's own hosts: `varies` are JSON pointers into the response body whose values differ
-    from run to run, `assume` the switches under which it holds, `schema` the name of its response schema."""
+    """One exchange on the provider's own hosts.
+
+    `state` is that of the job when the request comes, or what is wrong with the request; the job was submitted with
+    `inputs`, or else with those of the sample `submit-created` or `submit-queued`. `assume` are the switches under
+    which the sample holds, `varies` JSON pointers into `body` whose values differ from run to run, `schema` the name
+    of the response's schema.
+    """
 
     name: str
     provider: str
@@ -73,6 +78,7 @@ class Sample:
     response: Mapping[str, Any]
     varies: tuple[str, ...]
     assume: Mapping[str, str]
+    inputs: Mapping[str, Any] | None
     note: str
 
     @property
@@ -154,5 +160,6 @@ def _sample(name: str, one: Mapping[str, Any]) -> Sample:
         response=one["response"],
         varies=tuple(one["varies"]),
         assume=one.get("assume", {}),
+        inputs=one.get("inputs"),
         note=one.get("note", ""),
     )
