@@ -37,11 +37,17 @@ class Model:
     notes: tuple[str, ...] = ()
 
     def under(self, assumed: Mapping[str, str]) -> Model:
-        """This model as the chosen readings describe it: `{"wavespeed.size": "catalogue"}`."""
-        schema = self.input_schema
-        for switch, value in assumed.items():
-            schema = merge_patch(schema, self.readings.get(switch, {}).get(value, {}))
-        return self if schema == self.input_schema else replace(self, input_schema=schema)
+        """This model, its entry too, as the chosen readings describe it: `{"wavespeed.size": "catalogue"}`."""
+        patches = [
+            self.readings[switch][value] for switch, value in assumed.items() if value in self.readings.get(switch, {})
+        ]
+        if not patches:
+            return self
+        published = _input_schema(self.provider, self.model_id, self.entry)
+        for patch in patches:
+            published = merge_patch(published, patch)
+        entry = _entry_with(self.provider, self.entry, published)
+        return replace(self, input_schema=_compilable(published), entry=entry)
 
 
 def model_from_entry(provider: str, entry: Mapping[str, Any], *, model_id: str | None = None) -> Model:
@@ -130,6 +136,13 @@ def _check_compiles(name: str, schema: Mapping[str, Any]) -> None:
         raise CatalogueError(f"{name}: its input schema does not compile: {reason}") from None
 
 
+def _entry_with(provider: str, entry: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    if provider == "runcomfy":
+        return {**entry, "required_inputs": schema.get("required", []), "input_schema": schema}
+    first, *others = entry["api_schema"]["api_schemas"]
+    return {**entry, "api_schema": {"api_schemas": [{**first, "request_schema": schema}, *others]}}
+
+
 def _price_field(provider: str, published: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None:
     if provider == "wavespeed":
         match = _FORMULA.search(str(published.get("formula") or ""))
@@ -141,7 +154,7 @@ def _price_field(provider: str, published: Mapping[str, Any], schema: Mapping[st
 def _microdollars(provider: str, name: str, published: Mapping[str, Any]) -> int:
     field = {"wavespeed": "base_price", "runcomfy": "base_price_usd"}[provider]
     price = published.get(field)
-    if isinstance(price, bool) or not isinstance(price, int | float) or price < 0:
+    if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < 1e9:
         raise CatalogueError(f"{name}: {field} must be a number of US dollars, 0 or more; got {price!r}")
     return round(price * 1_000_000)
 

@@ -105,6 +105,14 @@ def test_a_model_changes_with_the_readings_chosen() -> None:
     assert WAVESPEED is WAVESPEED.under({"wavespeed.size": "seed"})
 
 
+def test_the_entry_of_a_model_changes_with_its_inputs() -> None:
+    count = RUNCOMFY.under({"runcomfy.count_required": "on"})
+    assert ["images", "text", "sequential_image_generation_options"] == count.entry["required_inputs"]
+    strict = WAVESPEED.under({"wavespeed.images": "required"})
+    assert strict.input_schema == strict.entry["api_schema"]["api_schemas"][0]["request_schema"]
+    assert list(RUNCOMFY.entry) == list(count.entry)
+
+
 def test_an_unknown_provider_is_refused_with_those_that_exist() -> None:
     with pytest.raises(CatalogueError, match=r'^unknown provider "fal"; there are: wavespeed, runcomfy$'):
         catalogue.models("fal")
