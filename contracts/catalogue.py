@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from understudy.contracts.evidence import CatalogueError, Evidence, evidence_from
 from understudy.contracts.files import listed, load
@@ -34,8 +33,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One way to read sources that contradict each other; `data` holds its numbers where it has any."""
 
     means: str
@@ -43,8 +41,7 @@ class Reading:
     data: Mapping[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
+class Switch(NamedTuple):
     """A contradiction of the sources, by name: its readings in order, `default` being the fake's own."""
 
     name: str
@@ -57,8 +54,7 @@ class Switch:
         return tuple(self.readings)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One exchange on the provider's own hosts.
 
     `state` is that of the job when the request comes, or what is wrong with the request; the job was submitted with
@@ -87,8 +83,7 @@ class Sample:
         return (self.request if self.operation == "webhook" else self.response)["body"]
 
 
-@dataclass(frozen=True, slots=True)
-class Unreproducible:
+class Unreproducible(NamedTuple):
     """A sample on record that no server should send, and why."""
 
     name: str

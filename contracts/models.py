@@ -12,7 +12,7 @@ from understudy.contracts.evidence import CatalogueError, Evidence, evidence_fro
 PROVIDERS = ("wavespeed", "runcomfy")
 
 _COUNTS = ("max_images", "sequential_image_generation_options", "num_images")
-_FORMULA = re.compile(r"base_price\s*\*\s*(\w+)")
+_FORMULA = r"base_price\s*\*\s*(\w+)"
 _EXTRA = "x-understudy"
 
 
@@ -145,7 +145,7 @@ def _entry_with(provider: str, entry: Mapping[str, Any], schema: Mapping[str, An
 
 def _price_field(provider: str, published: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None:
     if provider == "wavespeed":
-        match = _FORMULA.search(str(published.get("formula") or ""))
+        match = re.search(_FORMULA, str(published.get("formula") or ""))
         return match[1] if match else None
     per_output = published.get("price_unit") in ("output", "image")
     return next((name for name in _COUNTS if per_output and name in schema["properties"]), None)
