@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from understudy.contracts.evidence import CatalogueError, Evidence, evidence_from
+from understudy.contracts.files import listed, load
 from understudy.contracts.models import PROVIDERS, Model, check_provider, model_from_entry
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
+from understudy.contracts.schemas import response_names, response_schema
 
 __all__ = [
     "PROVIDERS",
@@ -28,14 +26,14 @@ __all__ = [
     "response_names",
     "response_schema",
     "samples",
+    "sources",
     "switch",
     "switches",
     "unreproducible",
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One way to read sources that contradict each other; `data` holds its numbers where it has any."""
 
     means: str
@@ -43,8 +41,7 @@ class Reading:
     data: Mapping[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
+class Switch(NamedTuple):
     """A contradiction of the sources, by name: its readings in order, `default` being the fake's own."""
 
     name: str
@@ -57,10 +54,14 @@ class Switch:
         return tuple(self.readings)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One exchange on the provider's own hosts: `varies` are JSON pointers into the response body whose values differ
-    from run to run, `assume` the switches under which it holds, `schema` the name of its response schema."""
+class Sample(NamedTuple):
+    """One exchange on the provider's own hosts.
+
+    `state` is that of the job when the request comes, or what is wrong with the request; the job was submitted with
+    `inputs`, or else with those of the sample `submit-created` or `submit-queued`. `assume` are the switches under
+    which the sample holds, `varies` JSON pointers into `body` whose values differ from run to run, `schema` the name
+    of the response's schema.
+    """
 
     name: str
     provider: str
@@ -73,11 +74,16 @@ class Sample:
     response: Mapping[str, Any]
     varies: tuple[str, ...]
     assume: Mapping[str, str]
+    inputs: Mapping[str, Any] | None
     note: str
 
+    @property
+    def body(self) -> Any:
+        """What `schema` describes and `varies` points into: the response's body, or a webhook's own."""
+        return (self.request if self.operation == "webhook" else self.response)["body"]
 
-@dataclass(frozen=True, slots=True)
-class Unreproducible:
+
+class Unreproducible(NamedTuple):
     """A sample on record that no server should send, and why."""
 
     name: str
@@ -88,14 +94,14 @@ class Unreproducible:
 @cache
 def models(provider: str) -> Mapping[str, Model]:
     """The shipped models of a provider by model id, sorted."""
-    found = (model_from_entry(provider, entry) for _, entry in _files(provider, "models"))
+    found = (model_from_entry(provider, entry) for _, entry in listed(provider, "models"))
     return MappingProxyType({model.model_id: model for model in sorted(found, key=lambda model: model.model_id)})
 
 
 @cache
 def switches() -> tuple[Switch, ...]:
     """Every switch of both providers and of the models themselves."""
-    return tuple(_switch(one) for folder in (*PROVIDERS, "seedream") for one in _load(f"{folder}/switches.json"))
+    return tuple(_switch(one) for folder in (*PROVIDERS, "seedream") for one in load(f"{folder}/switches.json"))
 
 
 def switch(name: str) -> Switch:
@@ -107,51 +113,23 @@ def switch(name: str) -> Switch:
 
 
 @cache
-def response_names(provider: str) -> tuple[str, ...]:
-    """The names that `response_schema` knows for a provider."""
-    return tuple(name for name, _ in _files(provider, "responses"))
-
-
-@cache
-def response_schema(provider: str, name: str) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of one response. Self-contained: what it refers to is copied into its `$defs`."""
-    if name not in response_names(provider):
-        raise CatalogueError(f'{provider} has no response "{name}"; there are: {", ".join(response_names(provider))}')
-    schema: dict[str, Any] = _load(f"{provider}/responses/{name}.json")
-    return schema
-
-
-@cache
 def samples(provider: str) -> tuple[Sample, ...]:
     """The golden samples of a provider, by file name."""
-    return tuple(_sample(name, one) for name, one in _files(provider, "samples") if name != "unreproducible")
+    return tuple(_sample(name, one) for name, one in listed(provider, "samples") if name != "unreproducible")
 
 
 @cache
 def unreproducible(provider: str) -> tuple[Unreproducible, ...]:
     """The samples on record that are not reproduced."""
     check_provider(provider)
-    return tuple(Unreproducible(**one) for one in _load(f"{provider}/samples/unreproducible.json"))
+    return tuple(Unreproducible(**one) for one in load(f"{provider}/samples/unreproducible.json"))
 
 
-def _load(path: str) -> Any:
-    import orjson
-
-    return orjson.loads(_folder().joinpath(path).read_bytes())
-
-
-def _files(provider: str, folder: str) -> Iterator[tuple[str, Any]]:
+@cache
+def sources(provider: str) -> Mapping[str, str]:
+    """What the short names in evidence stand for. A source `#123` is a public file whose repository is not known."""
     check_provider(provider)
-    names = (file.name for file in _folder().joinpath(provider, folder).iterdir())
-    for name in sorted(name for name in names if name.endswith(".json")):
-        yield name.removesuffix(".json"), _load(f"{provider}/{folder}/{name}")
-
-
-def _folder() -> Traversable:
-    # Imported late, as orjson is: both cost more than all the rest of this module.
-    from importlib.resources import files
-
-    return files("understudy.contracts")
+    return MappingProxyType(load(f"{provider}/sources.json"))
 
 
 def _switch(one: Mapping[str, Any]) -> Switch:
@@ -177,5 +155,6 @@ def _sample(name: str, one: Mapping[str, Any]) -> Sample:
         response=one["response"],
         varies=tuple(one["varies"]),
         assume=one.get("assume", {}),
+        inputs=one.get("inputs"),
         note=one.get("note", ""),
     )

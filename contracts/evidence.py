@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 Mark = Literal["documented", "observed", "inferred", "assumed"]
 MARKS: tuple[Mark, ...] = get_args(Mark)
@@ -14,8 +13,7 @@ class CatalogueError(Exception):
     """Contract data that cannot be used: what was found, where, and what is expected."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """`source` is a short name from the provider's list of sources; an assumed fact gives its reason there."""
 
     mark: Mark

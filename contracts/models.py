@@ -12,7 +12,7 @@ from understudy.contracts.evidence import CatalogueError, Evidence, evidence_fro
 PROVIDERS = ("wavespeed", "runcomfy")
 
 _COUNTS = ("max_images", "sequential_image_generation_options", "num_images")
-_FORMULA = re.compile(r"base_price\s*\*\s*(\w+)")
+_FORMULA = r"base_price\s*\*\s*(\w+)"
 _EXTRA = "x-understudy"
 
 
@@ -37,11 +37,17 @@ class Model:
     notes: tuple[str, ...] = ()
 
     def under(self, assumed: Mapping[str, str]) -> Model:
-        """This model as the chosen readings describe it: `{"wavespeed.size": "catalogue"}`."""
-        schema = self.input_schema
-        for switch, value in assumed.items():
-            schema = _patched(schema, self.readings.get(switch, {}).get(value, {}))
-        return self if schema == self.input_schema else replace(self, input_schema=schema)
+        """This model, its entry too, as the chosen readings describe it: `{"wavespeed.size": "catalogue"}`."""
+        patches = [
+            self.readings[switch][value] for switch, value in assumed.items() if value in self.readings.get(switch, {})
+        ]
+        if not patches:
+            return self
+        published = _input_schema(self.provider, self.model_id, self.entry)
+        for patch in patches:
+            published = merge_patch(published, patch)
+        entry = _entry_with(self.provider, self.entry, published)
+        return replace(self, input_schema=_compilable(published), entry=entry)
 
 
 def model_from_entry(provider: str, entry: Mapping[str, Any], *, model_id: str | None = None) -> Model:
@@ -64,6 +70,7 @@ def model_from_entry(provider: str, entry: Mapping[str, Any], *, model_id: str |
     if model_id not in (None, name):
         raise CatalogueError(f'the entry is of "{name}", not of "{model_id}"')
     schema = _compilable(_input_schema(provider, name, published))
+    _check_compiles(name, schema)
     count = extra.get("price_field", _price_field(provider, published, schema))
     if count is not None and count not in schema["properties"]:
         raise CatalogueError(f'{name}: the price is multiplied by "{count}", which is not an input')
@@ -119,9 +126,26 @@ def _input_schema(provider: str, name: str, published: Mapping[str, Any]) -> Map
     return dict(schema)
 
 
+def _check_compiles(name: str, schema: Mapping[str, Any]) -> None:
+    import jsonschema_rs  # late: most of those who import this module only want its types
+
+    try:
+        jsonschema_rs.validator_for(dict(schema))
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise CatalogueError(f"{name}: its input schema does not compile: {reason}") from None
+
+
+def _entry_with(provider: str, entry: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    if provider == "runcomfy":
+        return {**entry, "required_inputs": schema.get("required", []), "input_schema": schema}
+    first, *others = entry["api_schema"]["api_schemas"]
+    return {**entry, "api_schema": {"api_schemas": [{**first, "request_schema": schema}, *others]}}
+
+
 def _price_field(provider: str, published: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None:
     if provider == "wavespeed":
-        match = _FORMULA.search(str(published.get("formula") or ""))
+        match = re.search(_FORMULA, str(published.get("formula") or ""))
         return match[1] if match else None
     per_output = published.get("price_unit") in ("output", "image")
     return next((name for name in _COUNTS if per_output and name in schema["properties"]), None)
@@ -130,7 +154,7 @@ def _price_field(provider: str, published: Mapping[str, Any], schema: Mapping[st
 def _microdollars(provider: str, name: str, published: Mapping[str, Any]) -> int:
     field = {"wavespeed": "base_price", "runcomfy": "base_price_usd"}[provider]
     price = published.get(field)
-    if isinstance(price, bool) or not isinstance(price, int | float) or price < 0:
+    if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < 1e9:
         raise CatalogueError(f"{name}: {field} must be a number of US dollars, 0 or more; got {price!r}")
     return round(price * 1_000_000)
 
@@ -149,7 +173,7 @@ def _compilable(schema: Any) -> Any:
     return standard
 
 
-def _patched(schema: Any, patch: Any) -> Any:
+def merge_patch(schema: Any, patch: Any) -> Any:
     """The JSON merge patch (RFC 7396) of a schema; neither argument is changed."""
     if not isinstance(patch, Mapping):
         return patch
@@ -158,5 +182,5 @@ def _patched(schema: Any, patch: Any) -> Any:
         if value is None:
             merged.pop(key, None)
         else:
-            merged[key] = _patched(merged.get(key), value)
+            merged[key] = merge_patch(merged.get(key), value)
     return merged
