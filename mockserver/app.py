@@ -18,10 +18,11 @@ from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Dialect, Endpoint, Operation
 from understudy.mockserver.exchange import Call, Reply
 from understudy.mockserver.gallery import Drawings, Gallery
+from understudy.mockserver.memory_store import MemoryStore
 from understudy.mockserver.refusals import UnknownRoute
 from understudy.mockserver.runcomfy import RunComfy
 from understudy.mockserver.settings import Settings
-from understudy.mockserver.store import MemoryStore, Store
+from understudy.mockserver.store import Store
 from understudy.mockserver.switches import Switches
 from understudy.mockserver.wavespeed import WaveSpeed
 

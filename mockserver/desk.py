@@ -54,7 +54,7 @@ class Desk:
                 dashed_id=self.dialect.dashed_ids,
             )
 
-        return await self.store.submit(tenant, make)
+        return await self.store.submit(tenant, self.dialect.name, make)
 
     async def find(self, tenant: str, call: Call) -> Found:
         """The job that a call names. Raises UnknownJob, or ForeignJob when it is another tenant's."""

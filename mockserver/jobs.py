@@ -79,7 +79,8 @@ class Interruption:
 class Submission:
     """What was asked for, in no provider's words. Bounded: an input's bytes are not kept, its digest is.
 
-    width and height are pixels; `seed` is the input's own seed, if it had one.
+    width and height are pixels; `price` is microdollars; `seed` is the input's own seed, if it had one; `inputs` is the
+    inputs as JSON, long values cut, for providers that show them again.
     """
 
     provider: str
@@ -92,6 +93,10 @@ class Submission:
     image_format: str
     references: tuple[str, ...] = ()
     seed: int | None = None
+    price: int = 0
+    base64: bool = False
+    webhook: str | None = None
+    inputs: bytes = b"{}"
 
 
 class Mark(NamedTuple):
@@ -107,6 +112,9 @@ class Job:
 
     `seed` is the seed of its images. `starts` and `ends` are the instants at which it begins to run and is over, None
     for never; `final` is the phase that it ends in. All three follow from the rest.
+
+    `held` is for how many milliseconds beyond its queue time the job waits because others take all the capacity, None
+    for ever; while it is queued, the store may change it. `erased` jobs were deleted by their owner.
     """
 
     id: str
@@ -116,6 +124,8 @@ class Job:
     plan: Plan
     seed: int
     interruption: Interruption | None = None
+    held: int | None = 0
+    erased: bool = False
     starts: int | None = field(init=False, repr=False, compare=False)
     ends: int | None = field(init=False, repr=False, compare=False)
     final: Phase = field(init=False, repr=False, compare=False)
@@ -123,8 +133,8 @@ class Job:
     def __post_init__(self) -> None:
         starts = ends = None
         final = self.plan.outcome
-        if self.plan.queue_time is not None:
-            starts = self.submitted + self.plan.queue_time
+        if self.plan.queue_time is not None and self.held is not None:
+            starts = self.submitted + self.plan.queue_time + self.held
             if self.plan.run_time is not None:
                 ends = starts + self.plan.run_time
         cut = self.interruption
@@ -162,6 +172,11 @@ class Job:
     def run_time(self) -> int:
         """Milliseconds spent running until the end; 0 when the job never ran or never ends."""
         return 0 if self.starts is None or self.ends is None else self.ends - self.starts
+
+    @property
+    def refunded(self) -> bool:
+        """Whether its price is given back when it ends: only what came out is paid for."""
+        return self.final is not Phase.SUCCEEDED
 
     def interrupt(self, interruption: Interruption) -> Job:
         """The job with this interruption; itself when it had one before, or had ended by then."""

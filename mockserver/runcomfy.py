@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -47,6 +48,7 @@ FAILURES = {
     Cause.MODERATION: "The request was refused because its content was flagged as sensitive.",
     Cause.INPUT: "An input image could not be read.",
 }
+RULES = {"minItems": "min_items", "maxItems": "max_items", "minLength": "min_length", "maxLength": "max_length"}
 TIMED_OUT = "The model run timed out."
 
 
@@ -102,7 +104,14 @@ class RunComfy:
         if isinstance(refusal, Unauthenticated) and self._auth_status == "400":
             return _error(400004, "The API token is missing or not valid.")
         if isinstance(refusal, Invalid):
-            return _invalid(refusal.problems)
+            return _invalid(
+                [
+                    (problem.path, _complain(problem), RULES.get(problem.rule, problem.rule))
+                    for problem in refusal.problems
+                ]
+            )
+        if isinstance(refusal, Malformed):
+            return _invalid([((), f"the body must be a JSON object, not {refusal.found}", "json_object")])
         return _error(*_word(refusal))
 
 
@@ -169,8 +178,6 @@ def _word(refusal: Refusal) -> tuple[int, str]:
             return 404001, f"Request '{job}' was not found."
         case ForeignJob(job=job):
             return 403001, f"You do not have permission to access request '{job}'."
-        case Malformed(found=found):
-            return 422001, f"Input validation failed: the body must be a JSON object, not {found}"
         case TooLarge(limit=limit):
             return 413001, f"The request body must be at most {limit} bytes."
         case UnknownRoute(method=method, path=path):
@@ -178,27 +185,41 @@ def _word(refusal: Refusal) -> tuple[int, str]:
     raise AssertionError(f"RunComfy has no words for {refusal!r}.")
 
 
-def _invalid(problems: tuple[Problem, ...]) -> Reply:
-    """422 with a `detail` array: known of the sibling product, inferred for this one."""
-    complaints = [(problem, _complain(problem)) for problem in problems]
-    message = "; ".join(f"{problem.field}: {text}" for problem, text in complaints)
-    detail = [{"loc": ["body", *problem.path], "msg": text, "type": problem.rule} for problem, text in complaints]
+def _invalid(complaints: list[tuple[tuple[str | int, ...], str, str]]) -> Reply:
+    """422 with a `detail` array: known of the sibling product, inferred for this one. Each is path, text and rule."""
+    message = "; ".join(f"{'.'.join(map(str, path))}: {text}" if path else text for path, text, _ in complaints)
+    detail = [{"loc": ["body", *path], "msg": text, "type": rule} for path, text, rule in complaints]
     return json_reply(
         422, {"error_code": 422001, "error_message": f"Input validation failed: {message}", "detail": detail}
     )
 
 
+def _complaint(problem: Problem) -> tuple[tuple[str | int, ...], str, str]:
+    return problem.path, _complain(problem), RULES.get(problem.rule, problem.rule)
+
+
 def _complain(problem: Problem) -> str:
     expected = problem.expected
-    return {
-        "required": "is required",
-        "enum": f"must be one of {orjson.dumps(expected).decode()}",
-        "type": f"must be of type {' or '.join(expected or [])}, not {json_type(problem.found)}",
-        "minimum": f"must be at least {expected}",
-        "maximum": f"must be at most {expected}",
-        "minItems": f"must have at least {expected} item{'s' if expected != 1 else ''}",
-        "maxItems": f"must have at most {expected} items",
-        "minLength": f"must have at least {expected} characters",
-        "maxLength": f"must have at most {expected} characters",
-        "validation": str(expected),
-    }.get(problem.rule, f"must satisfy {problem.rule}")
+    match problem.rule:
+        case "required":
+            return "is required"
+        case "enum":
+            return f"must be one of {json.dumps(expected, ensure_ascii=False)}"
+        case "type":
+            return f"must be of type {' or '.join(expected)}, not {json_type(problem.found)}"
+        case "minimum":
+            return f"must be at least {expected}"
+        case "maximum":
+            return f"must be at most {expected}"
+        case "minItems":
+            return f"must have at least {expected} item{'s' if expected != 1 else ''}"
+        case "maxItems":
+            return f"must have at most {expected} items"
+        case "minLength":
+            return f"must have at least {expected} characters"
+        case "maxLength":
+            return f"must have at most {expected} characters"
+        case "validation":
+            return str(expected)
+        case other:
+            return f"must satisfy {other}"

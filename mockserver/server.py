@@ -10,13 +10,16 @@ from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.lifespan.on import LifespanOn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 CLOSE = b"connection: close\r\n\r\n"
 
@@ -50,10 +53,10 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {"understudy": self}
+        self.scope["extensions"] = {"understudy": cast("dict[object, object]", self)}
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
-        hot = self.find_hot(cycle.scope)
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        hot = self.find_hot(cast("Scope", cycle.scope))
         if hot is None:
             super()._start_asgi_task(cycle, app)
         elif cycle.scope["method"] == "GET" or not cycle.more_body:
@@ -78,7 +81,7 @@ class Connection(HttpToolsProtocol):
 
     def _begin(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
         """Runs a request from here until it first waits, which most never do: those need no task."""
-        running = cycle.run_asgi(app)
+        running = cycle.run_asgi(cast("ASGI3Application", app))
         try:
             waits_for = running.send(None)
         except StopIteration:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -41,6 +42,9 @@ FAILURES = {
     Cause.MODERATION: (1200, "Content flagged as potentially sensitive. Please try different prompts or images."),
     Cause.INPUT: (1402, "Failed to read the input media."),
 }
+BOUNDS = {"minimum": "least", "minItems": "least", "minLength": "least"} | dict.fromkeys(
+    ("maximum", "maxItems", "maxLength"), "most"
+)
 BAD_KEY = "Invalid API key. Verify the key on your dashboard's API Keys page, or contact support@wavespeed.ai."
 
 
@@ -153,30 +157,31 @@ def _word(refusal: Refusal) -> tuple[int, str]:
 
 def _complain(problem: Problem) -> str:
     """One problem in the grammar of the enum violation on record."""
-    found = f"{json_type(problem.found)} {orjson.dumps(problem.found).decode()}"
-    if isinstance(problem.found, list):
-        found = f"array with {len(problem.found)} items"
-    elif isinstance(problem.found, str) and len(problem.found) > 100:
-        found = f"string of {len(problem.found)} characters"
     expected = problem.expected
-    must, please = {
-        "required": ("is required but missing", "provide it"),
-        "enum": (f"must be one of {orjson.dumps(expected).decode()}, got {found}", "use one of the allowed values"),
-        "type": (f"must be of type {_types(expected)}, got {found}", "use the expected type"),
-        "minimum": (f"must be at least {expected}, got {found}", "use a value in the allowed range"),
-        "maximum": (f"must be at most {expected}, got {found}", "use a value in the allowed range"),
-        "minItems": (f"must have at least {expected} items, got {found}", "use an allowed number of items"),
-        "maxItems": (f"must have at most {expected} items, got {found}", "use an allowed number of items"),
-        "minLength": (f"must have at least {expected} characters, got {found}", "use an allowed length"),
-        "maxLength": (f"must have at most {expected} characters, got {found}", "use an allowed length"),
-        "size": (f"must be WIDTH*HEIGHT with each side from {_span(expected)}, got {found}", "use an allowed size"),
-    }.get(problem.rule, (f"must satisfy {problem.rule}, got {found}", "use an allowed value"))
-    return f'field "{problem.field}" {must}; please {please}'
+    match problem.rule:
+        case "required":
+            return f'field "{problem.field}" is required but missing; please provide it'
+        case "enum":
+            must, please = f"be one of {json.dumps(expected, ensure_ascii=False)}", "use one of the allowed values"
+        case "type":
+            must, please = f"be of type {' or '.join(expected)}", "use the expected type"
+        case "minimum" | "maximum":
+            must, please = f"be at {BOUNDS[problem.rule]} {expected}", "use a value in the allowed range"
+        case "minItems" | "maxItems":
+            must, please = f"have at {BOUNDS[problem.rule]} {expected} items", "use an allowed number of items"
+        case "minLength" | "maxLength":
+            must, please = f"have at {BOUNDS[problem.rule]} {expected} characters", "use an allowed length"
+        case "size":
+            must = f"be WIDTH*HEIGHT with each side from {expected[0]} to {expected[1]}"
+            please = "use an allowed size"
+        case other:
+            must, please = f"satisfy {other}", "use an allowed value"
+    return f'field "{problem.field}" must {must}, got {_found(problem.found)}; please {please}'
 
 
-def _span(bounds: tuple[int, int]) -> str:
-    return f"{bounds[0]} to {bounds[1]}"
-
-
-def _types(names: list[str]) -> str:
-    return " or ".join(names)
+def _found(value: object) -> str:
+    """A value and its type, the value left out where it is long."""
+    if isinstance(value, list):
+        return f"array with {len(value)} items"
+    shown = json.dumps(value, ensure_ascii=False)
+    return f"{json_type(value)} {shown}" if len(shown) <= 200 else f"{json_type(value)} of {len(shown)} characters"

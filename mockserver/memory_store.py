@@ -1,0 +1,240 @@
+"""The store in this process's memory, bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import heapq
+import itertools
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from understudy.mockserver.clock import Clock, Wall, wall
+from understudy.mockserver.jobs import Failure, Interruption, Job, Phase
+from understudy.mockserver.queueing import schedule
+from understudy.mockserver.store import Account, Found, Interrupted, Turn
+
+MINUTE = 60_000
+
+
+@dataclass(slots=True)
+class _Wallet:
+    """A tenant's money with one provider, in microdollars. What jobs will give back is settled once that is due."""
+
+    spent: int = 0
+    refunds: dict[str, tuple[int, int]] = field(default_factory=dict)  # by job: when, and how much
+    due: list[tuple[int, str]] = field(default_factory=list)
+    minute: int = 0
+    images: int = 0
+    capacity: int | None = None
+
+    def charge(self, job: Job, now: int) -> None:
+        self.spent += job.submission.price
+        self.images = self.images_in(now) + job.submission.count
+        self.minute = now // MINUTE
+        self.expect(job)
+
+    def expect(self, job: Job) -> None:
+        """Takes note of when a job gives its price back, in place of what was noted of it before."""
+        self.refunds.pop(job.id, None)
+        if job.refunded and job.ends is not None:
+            self.refunds[job.id] = (job.ends, job.submission.price)
+            heapq.heappush(self.due, (job.ends, job.id))
+
+    def settle(self, now: int) -> int:
+        """What has been spent by now."""
+        while self.due and self.due[0][0] <= now:
+            instant, job_id = heapq.heappop(self.due)
+            if self.refunds.get(job_id, (None, 0))[0] == instant:
+                self.spent -= self.refunds.pop(job_id)[1]
+        return self.spent
+
+    def images_in(self, now: int) -> int:
+        """How many images were asked for in the minute of `now`."""
+        return self.images if self.minute == now // MINUTE else 0
+
+
+@dataclass(slots=True)
+class _Tenant:
+    """`going` are the jobs that had not ended when somebody last looked."""
+
+    clock: Clock
+    ordinal: int = 0
+    jobs: dict[str, Job] = field(default_factory=dict)
+    going: dict[str, Job] = field(default_factory=dict)
+    crowd: int = 64
+    wallets: dict[str, _Wallet] = field(default_factory=dict)
+    waiters: set[asyncio.Future[None]] = field(default_factory=set)
+
+    def put(self, job: Job) -> None:
+        self.jobs[job.id] = self.going[job.id] = job
+
+    def prune(self, now: int) -> None:
+        self.going = {job_id: job for job_id, job in self.going.items() if not job.at(now).ended}
+        self.crowd = 2 * len(self.going) + 64
+
+    def wake(self) -> None:
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+class MemoryStore:
+    """Keeps everything in this process: when there are more than `jobs` jobs, the oldest finished ones go first.
+
+    `default_clock` is the clock of a tenant that has not set its own; `balance` is what everyone starts with, in
+    microdollars.
+    """
+
+    def __init__(
+        self,
+        default_clock: Clock | None = None,
+        *,
+        jobs: int = 100_000,
+        balance: int = 10**12,
+        wall_clock: Wall | None = None,
+    ) -> None:
+        self._wall = wall_clock or wall()
+        self._default_clock = default_clock or Clock.real()
+        self._bound = jobs
+        self._balance = balance
+        self._owners: dict[str, str] = {}
+        self._tenants: dict[str, _Tenant] = {}
+
+    async def submit(
+        self, tenant: str, provider: str, make: Callable[[Turn], Job], *, capacity: int | None = None
+    ) -> Found:
+        record = self._tenant(tenant)
+        now = record.clock.now(self._wall())
+        wallet = record.wallets.get(provider) or _Wallet()
+        job = make(Turn(now, record.ordinal, self._balance - wallet.settle(now), wallet.images_in(now)))
+        record.wallets[provider] = wallet
+        record.ordinal += 1
+        wallet.capacity = capacity
+        wallet.charge(job, now)
+        record.put(job)
+        self._owners[job.id] = tenant
+        if capacity is not None:
+            self._reschedule(record, provider, now)
+            job = record.jobs[job.id]
+        elif len(record.going) > record.crowd:
+            record.prune(now)
+        if len(self._owners) > self._bound:
+            self._make_room()
+        return Found(job, now)
+
+    async def find(self, tenant: str, job_id: str) -> Found | None:
+        owner = self._owners.get(job_id)
+        return None if owner is None else Found(self._tenants[owner].jobs[job_id], self._now(tenant))
+
+    async def locate(self, job_id: str) -> Found | None:
+        owner = self._owners.get(job_id)
+        return None if owner is None else Found(self._tenants[owner].jobs[job_id], self._now(owner))
+
+    async def interrupt(
+        self, tenant: str, job_id: str, phase: Phase, *, only_in: frozenset[Phase], failure: Failure | None = None
+    ) -> Interrupted | None:
+        record = self._tenants.get(tenant)
+        job = record.jobs.get(job_id) if record else None
+        if record is None or job is None:
+            return None
+        now = self._now(tenant)
+        if job.at(now) not in only_in or job.at(now).ended:
+            return Interrupted(job, now, effective=False)
+        job = job.interrupt(Interruption(now, phase, failure))
+        record.put(job)
+        provider = job.submission.provider
+        record.wallets[provider].expect(job)
+        self._reschedule(record, provider, now)
+        record.wake()
+        return Interrupted(job, now, effective=True)
+
+    async def erase(self, tenant: str, job_ids: Collection[str]) -> int:
+        record = self._tenants.get(tenant)
+        if record is None:
+            return 0
+        there = {job_id for job_id in job_ids if job_id in record.jobs and not record.jobs[job_id].erased}
+        for job_id in there:
+            record.put(dataclasses.replace(record.jobs[job_id], erased=True))
+        return len(there)
+
+    async def ahead(self, tenant: str, job_id: str) -> int:
+        record = self._tenants[tenant]
+        now = self._now(tenant)
+        provider = record.jobs[job_id].submission.provider
+        before = itertools.takewhile(lambda job: job.id != job_id, record.going.values())
+        return sum(job.submission.provider == provider and job.at(now) is Phase.QUEUED for job in before)
+
+    async def account(self, tenant: str, provider: str) -> Account:
+        record = self._tenants.get(tenant)
+        now = self._now(tenant)
+        if record is None or provider not in record.wallets:
+            return Account((), self._balance, now)
+        jobs = tuple(job for job in record.jobs.values() if job.submission.provider == provider)
+        return Account(jobs, self._balance - record.wallets[provider].settle(now), now)
+
+    async def wait(self, tenant: str, until: int) -> int:
+        record = self._tenant(tenant)
+        left = until - self._now(tenant)
+        if left > 0:
+            waiter = asyncio.get_running_loop().create_future()
+            record.waiters.add(waiter)
+            try:
+                # One millisecond more than the division says, so that the clock has arrived and not almost.
+                timeout = None if record.clock.rate == 0 else left / record.clock.rate / 1000 + 0.001
+                await asyncio.wait({waiter}, timeout=timeout)
+            finally:
+                record.waiters.discard(waiter)
+        return self._now(tenant)
+
+    async def clock(self, tenant: str) -> Clock:
+        record = self._tenants.get(tenant)
+        return self._default_clock if record is None else record.clock
+
+    async def set_clock(self, tenant: str, change: Callable[[Clock, int], Clock]) -> int:
+        record = self._tenant(tenant)
+        wall_now = self._wall()
+        changed = change(record.clock, wall_now)
+        if changed.now(wall_now) < record.clock.now(wall_now):
+            raise ValueError("A tenant's clock does not go back: start a new tenant, or reset this one.")
+        record.clock = changed
+        record.wake()
+        return changed.now(wall_now)
+
+    def _now(self, tenant: str) -> int:
+        record = self._tenants.get(tenant)
+        return (self._default_clock if record is None else record.clock).now(self._wall())
+
+    def _tenant(self, tenant: str) -> _Tenant:
+        record = self._tenants.get(tenant)
+        if record is None:
+            record = self._tenants[tenant] = _Tenant(self._default_clock)
+        return record
+
+    def _reschedule(self, record: _Tenant, provider: str, now: int) -> None:
+        """Gives every queued job of a provider the start that the capacity allows it."""
+        wallet = record.wallets[provider]
+        record.prune(now)
+        if wallet.capacity is None:
+            return
+        going = [job for job in record.going.values() if job.submission.provider == provider]
+        for job in schedule(going, wallet.capacity, now):
+            record.put(job)
+            wallet.expect(job)
+
+    def _make_room(self) -> None:
+        """Drops a hundredth of the bound at once, so that the search for finished jobs is paid for rarely."""
+        surplus = len(self._owners) - self._bound + self._bound // 100
+        moments = {tenant: self._now(tenant) for tenant in self._tenants}
+        finished = (
+            job_id
+            for job_id, owner in self._owners.items()
+            if self._tenants[owner].jobs[job_id].at(moments[owner]).ended
+        )
+        leaving = list(itertools.islice(finished, surplus))
+        if not leaving:
+            leaving = list(itertools.islice(self._owners, len(self._owners) - self._bound))
+        for job_id in leaving:
+            record = self._tenants[self._owners.pop(job_id)]
+            del record.jobs[job_id]
+            record.going.pop(job_id, None)
