@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from .images import ImageSpec
-from .layout import LINE, LONGEST, Layout
-from .lettering import HEIGHT, letter, measure, plain, shorten, wrap
-from .palette import Colour
+from understudy.mockserver.images import ImageSpec
+from understudy.mockserver.layout import LINE, LONGEST, Layout
+from understudy.mockserver.lettering import HEIGHT, letter, measure, plain, shorten, wrap
+from understudy.mockserver.palette import Colour
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,7 +21,10 @@ def write_caption(image: "Image", layout: Layout, spec: ImageSpec) -> None:
     if top + size * HEIGHT <= bottom:
         letter(image, left, top, shorten(title, room), Colour.ACCENT, size)
         top += size * LINE
-    facts = (f"{spec.width} x {spec.height}  seed {spec.seed}", plain(spec.model))
+    size_and_seed, model = f"{spec.width} x {spec.height}  seed {spec.seed}", plain(spec.model)
+    facts = [f"{size_and_seed}  {model}"]
+    if measure(facts[0]) > room:
+        facts = [size_and_seed, model]
     for text in facts:
         if top + HEIGHT <= bottom:
             letter(image, left, top, shorten(text, room), Colour.FAINT)

@@ -1,17 +1,18 @@
 """Where everything goes: scene, number, references, caption and strip on one canvas."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from . import marks, strip
-from .canvas import Canvas, scale_for
-from .caption import write_caption
-from .gallery import cube, hang
-from .images import ImageSpec
-from .layout import Layout
-from .lettering import HEIGHT, letter, measure
-from .palette import Colour, hues_of, mix, pick_hues
-from .scene import landscape
-from .variation import Variation
+from understudy.mockserver import marks, strip
+from understudy.mockserver.canvas import Canvas, scale_for
+from understudy.mockserver.caption import write_caption
+from understudy.mockserver.gallery import cube, hang
+from understudy.mockserver.images import ImageSpec
+from understudy.mockserver.layout import Layout
+from understudy.mockserver.lettering import HEIGHT, letter, measure
+from understudy.mockserver.palette import Colour, hues_of, mix, pick_hues
+from understudy.mockserver.scene import landscape
+from understudy.mockserver.variation import Variation
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,7 +36,10 @@ def compose(spec: ImageSpec) -> Canvas:
     _paint_scene(image, layout, spec, variation, light)
     _number(image, layout, spec)
     if spec.references:
-        hang(image, layout, spec.references)
+        box = layout.scene
+        # The banner of a flagged panel needs the middle for itself.
+        bottom = box.top + (box.bottom - box.top) // (3 if spec.flagged else 2)
+        hang(image, replace(box, bottom=bottom), layout.margin, spec.references)
         colours += cube()
     write_caption(image, layout, spec)
     cells = bytearray(image.tobytes())
@@ -66,7 +70,7 @@ def _banner(image: "Image", layout: Layout) -> None:
     size = max(1, (box.right - box.left) * 4 // 5 // measure(text))
     size = min(size, max(1, (box.bottom - box.top) // 3 // HEIGHT))
     high = size * (HEIGHT - 1)
-    middle = max(box.top + high, (2 * box.top + box.bottom) // 3)
+    middle = (box.top + box.bottom) // 2
     image.paste(Colour.ALARM, (box.left, max(box.top, middle - high), box.right, min(box.bottom, middle + high)))
     left = (box.left + box.right - size * measure(text)) // 2
     letter(image, max(box.left, left), middle - high // 2, text, Colour.PAPER, size)

@@ -3,11 +3,11 @@
 import io
 from typing import TYPE_CHECKING
 
-from . import marks
-from .canvas import Canvas
-from .images import ImageSpec
-from .jpeg import encode_jpeg
-from .png import encode_png
+from understudy.mockserver import marks
+from understudy.mockserver.canvas import Canvas
+from understudy.mockserver.images import ImageSpec
+from understudy.mockserver.jpeg import encode_jpeg
+from understudy.mockserver.png import encode_png
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from .images import Reference
-from .layout import Layout
-from .palette import Colour
+from understudy.mockserver.images import Reference
+from understudy.mockserver.layout import Box
+from understudy.mockserver.palette import Colour
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,11 +29,10 @@ def cube() -> bytes:
     )
 
 
-def hang(image: "Image", layout: Layout, references: Sequence[Reference]) -> None:
-    """Paste the references from the right, as large as they fit into the upper half of the scene."""
-    box, margin = layout.scene, layout.margin
+def hang(image: "Image", box: Box, margin: int, references: Sequence[Reference]) -> None:
+    """Paste the references from the right, as large as they fit into the upper part of the scene."""
     right, top = box.right - margin, box.top + margin
-    wide, high = right - box.left - margin, (box.bottom - box.top) // 2
+    wide, high = right - box.left - margin, box.bottom - top
     for side in SIDES:
         across, down = wide // (side + FRAME), high // (side + FRAME)
         if across * down >= len(references):

@@ -11,8 +11,8 @@ LARGEST_SIDE = 16383  # pixels: what WebP can hold, and twice what any provider 
 class Reference:
     """A readable input image, reduced: what is kept of it is bounded whatever was sent.
 
-    `digest` is the SHA-256 of the bytes as sent (hex), `width` and `height` are those of the original in pixels, upright;
-    `thumbnail` is a PNG of at most 64 pixels a side.
+    `digest` is the SHA-256 of the bytes as sent (hex), `width` and `height` are those of the original in pixels, held
+    upright; `thumbnail` is a PNG of at most 64 pixels a side.
     """
 
     digest: str
@@ -25,8 +25,8 @@ class Reference:
 class ImageSpec:
     """Everything that decides the pixels: equal specs are equal pictures, on every machine and in every process.
 
-    `index` counts from 1 to `count`; `width` and `height` are pixels; `prompt` is an excerpt and `prompt_digest` the hex
-    digest of the whole. A `flagged` picture shows that it was; a `black` one is what some providers return instead.
+    `index` counts from 1 to `count`; `width` and `height` are pixels; `prompt` is an excerpt and `prompt_digest` the
+    hex digest of the whole. A `flagged` picture shows that it was; a `black` one is what some providers return instead.
     """
 
     provider: str
@@ -53,14 +53,14 @@ class ImageSpec:
 def draw(spec: ImageSpec) -> bytes:
     """The finished file. Costs a few milliseconds of processor time for JPEG and PNG, so call it off the event loop.
 
-    WebP takes the ordinary way through Pillow: 4 bytes of memory for each pixel, and some hundred milliseconds at 4096².
+    WebP takes the ordinary way through Pillow: 4 bytes of memory for each pixel, and hundreds of milliseconds at 4096².
     """
-    from .composition import compose
-    from .encoders import encode
+    from understudy.mockserver.composition import compose
+    from understudy.mockserver.encoders import encode
 
     return encode(compose(spec), spec)
 
 
-def media_type(format: ImageFormat) -> str:
+def media_type(image_format: ImageFormat) -> str:
     """The Content-Type to serve an image with."""
-    return f"image/{format}"
+    return f"image/{image_format}"

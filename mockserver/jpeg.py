@@ -10,7 +10,7 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
-from .canvas import Canvas
+from understudy.mockserver.canvas import Canvas
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,7 +23,7 @@ FRAME, SCAN = b"\xff\xc0", b"\xff\xda"
 
 
 def encode_jpeg(canvas: Canvas, exif: bytes = b"") -> bytes:
-    """The picture as a baseline 4:2:0 JPEG of exactly its width and height; `exif` is the content of its APP1 segment."""
+    """The picture as a baseline 4:2:0 JPEG of exactly its width and height; `exif` is what its APP1 segment holds."""
     lines = canvas.lines()
     strips = [_strip(canvas, lines, top) for top in range(0, canvas.height, STRIP)]
     distinct = list(dict.fromkeys(strips))

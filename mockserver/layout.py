@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from . import strip
-from .canvas import scale_for
-from .lettering import HEIGHT, plain, wrap
+from understudy.mockserver import strip
+from understudy.mockserver.canvas import scale_for
+from understudy.mockserver.lettering import HEIGHT, plain, wrap
 
 LINE = HEIGHT + 3
 LONGEST = 600  # characters of a prompt that are looked at: more never fits
@@ -42,7 +42,7 @@ class Layout:
             middle = columns - min(columns * 2 // 5, 320)
             scene, caption = Box(0, 0, middle, bottom), Box(middle, 0, columns, bottom)
         else:
-            high = min(bottom * 2 // 5, caption_rows(columns, margin_of(columns, rows), prompt))
+            high = min(bottom * 9 // 20, caption_rows(columns, margin_of(columns, rows), prompt))
             # Whole blocks of sixteen pixels for the scene: JPEG's strips stay alike.
             top = (bottom - high) // 4 * 4
             scene, caption = Box(0, 0, columns, max(1, top)), Box(0, max(1, top), columns, bottom)

@@ -93,8 +93,8 @@ def _broken(text: str, room: int) -> Iterator[str]:
         yield line
 
 
-def letter(image: "Image", left: int, top: int, text: str, colour: int, size: int = 1) -> None:
-    """Write one line of (plain) text on a palette image, each dot `size` cells square."""
+def letter(image: "Image", left: int, top: int, text: str, colour: int | tuple[int, int, int], size: int = 1) -> None:
+    """Write one line of (plain) text on an image, each dot `size` cells square."""
     from PIL import Image
 
     columns = _columns(text)

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from .images import ImageSpec
+from understudy.mockserver.images import ImageSpec
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,8 +22,8 @@ class ImageMark:
     """What was read from an image.
 
     `source` says where: `metadata` has every field; a picture that was encoded again has only its `strip`, which holds
-    `job_digest` (hex), `index`, `count` and `flagged`, and the other fields are None. `width` and `height` are the pixels
-    that were drawn, whatever the picture has been scaled to since.
+    `job_digest` (hex), `index`, `count` and `flagged`, and the other fields are None. `width` and `height` are the
+    pixels that were drawn, whatever the picture has been scaled to since.
     """
 
     source: Literal["metadata", "strip"]
@@ -103,7 +103,7 @@ def exif(text: str) -> bytes:
 
 def read(image: "Image") -> ImageMark | None:
     """The mark of a picture that Pillow has opened: from its metadata if that is there, else from its strip."""
-    from . import strip
+    from understudy.mockserver import strip
 
     texts = (image.info.get(KEY), image.getexif().get(IMAGE_DESCRIPTION))
     for text in texts:

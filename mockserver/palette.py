@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from .images import Reference
-from .variation import Variation
+from understudy.mockserver.images import Reference
+from understudy.mockserver.variation import Variation
 
 
 class Colour(IntEnum):
@@ -38,7 +38,7 @@ class Hues:
     strength: int
 
 
-# Lightness of the four bands of sky, of the sun and its glow, of three ridges from far to near, of their caps, of clouds.
+# Lightness of four bands of sky, of the sun and its glow, of three ridges from far to near, of their caps, of clouds.
 LIGHTS = (
     (52, 63, 74, 84, 60, 88, 50, 36, 24, 88, 93),  # day
     (24, 37, 50, 64, 78, 70, 36, 25, 15, 72, 52),  # dusk

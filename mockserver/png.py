@@ -1,14 +1,14 @@
 """A canvas as PNG, where a repeated row costs next to nothing.
 
-A row of pixels that equals the one above is a row of zeros under PNG's Up filter, and long runs of zeros compress to the
-same few bytes every time. So only distinct rows are compressed; the runs between them are pasted in ready-made.
+A row of pixels that equals the one above is a row of zeros under PNG's Up filter, and long runs of zeros compress to
+the same few bytes every time. So only distinct rows are compressed; the runs between them are pasted in ready-made.
 """
 
 import struct
 import zlib
 from collections.abc import Iterator
 
-from .canvas import Canvas
+from understudy.mockserver.canvas import Canvas
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 UNFILTERED, UP = b"\x00", b"\x02"

@@ -3,8 +3,8 @@
 Only blocks: a circle or a diagonal makes every row of pixels distinct, and the encoders pay for distinct rows.
 """
 
-from .palette import NIGHT, Colour
-from .variation import Variation
+from understudy.mockserver.palette import NIGHT, Colour
+from understudy.mockserver.variation import Variation
 
 PEAKS, DUNES, TOWERS, FOREST = range(4)
 # Of three ridges from far to near: colour, height of its base and its relief in percent of the scene, blocks per panel.

@@ -1,7 +1,8 @@
 """The machine-readable strip: 160 square cells along the bottom edge that survive another encoding and another size.
 
-Dark is 0 and light is 1. 128 bits of payload and their CRC-32 are read row by row, each cell from the mean of its middle,
-at places that follow from the picture's proportions alone: nothing is searched for, and the checksum says whether it was there.
+Dark is 0 and light is 1. 128 bits of payload and their CRC-32 are read row by row, each cell from the mean of its
+middle, at places that follow from the picture's proportions alone: nothing is searched for, and the checksum says
+whether it was there.
 """
 
 import zlib
@@ -29,7 +30,7 @@ def rows_for(width: int, height: int) -> int | None:
 
 
 def lines(payload: bytes, rows: int, width: int, height: int, scale: int) -> Iterator[tuple[int, bytes]]:
-    """The canvas rows that hold the strip, as (number of the row, a 0 or 1 for each column); cells may end within a pixel."""
+    """The canvas rows that hold the strip, as (number of the row, a 0 or 1 for each column)."""
     code = int.from_bytes(payload + zlib.crc32(payload).to_bytes(4))
     across = CELLS // rows
     bits = [code >> (CELLS - 1 - cell) & 1 for cell in range(CELLS)]
