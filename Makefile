@@ -18,10 +18,10 @@ check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	rm -rf build
-	$(BIN)/python -m build --wheel --outdir build/wheel . >build.log 2>&1 || { cat build.log; exit 1; }
+	$(BIN)/python -m build --wheel --no-isolation --outdir build/wheel . >build.log 2>&1 || { cat build.log; exit 1; }
 	rm -rf build.log build/lib build/bdist.*
 	$(BIN)/python -m zipfile -e build/wheel/*.whl build/types
-	$(BIN)/mypy --python-executable $(BIN)/python build/types/understudy
+	MYPYPATH=build/types $(BIN)/mypy --python-executable $(BIN)/python -p understudy
 	MYPYPATH=build/types $(BIN)/mypy --python-executable $(BIN)/python conftest.py tests examples
 
 # The second stage: what ships, installed in a fresh environment outside the tree.

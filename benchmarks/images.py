@@ -12,10 +12,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 from PIL import Image
-from understudy.mockserver.images import ImageFormat, ImageSpec, draw
+from understudy.mockserver.images import ImageFormat, ImageSpec, as_format, draw
 
 PANELS = 15
 # (side in pixels, format): at least so many times faster than naive
@@ -64,7 +65,9 @@ def megabytes(side: int, kind: str) -> float:
 
 
 def print_peak(side: int, kind: str) -> None:
-    work = (lambda size: naive(size)) if kind == "naive" else lambda size: draw(spec_of(size, kind, 1, 1))
+    def work(size: int) -> bytes:
+        return naive(size) if kind == "naive" else draw(spec_of(size, as_format(kind), 1, 1))
+
     work(64)
     before = high_water()
     work(side)
@@ -96,7 +99,7 @@ def main() -> int:
         naives: list[float] = []
         ours: dict[str, list[float]] = {kind: [] for kind in formats}
         for seed in range(options.rounds):
-            naives.append(seconds(lambda side=side: naive(side)))
+            naives.append(seconds(partial(naive, side)))
             for kind in formats:
                 ours[kind].append(per_image(side, kind, seed))
         for kind in formats:

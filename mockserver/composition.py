@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 from understudy.mockserver import marks, strip
 from understudy.mockserver.canvas import Canvas, scale_for
 from understudy.mockserver.caption import write_caption
-from understudy.mockserver.gallery import cube, hang
 from understudy.mockserver.images import ImageSpec
 from understudy.mockserver.layout import Layout
 from understudy.mockserver.lettering import HEIGHT, letter, measure
 from understudy.mockserver.palette import Colour, hues_of, mix, pick_hues
 from understudy.mockserver.scene import landscape
+from understudy.mockserver.thumbnails import cube, hang
 from understudy.mockserver.variation import Variation
 
 if TYPE_CHECKING:

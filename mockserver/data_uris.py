@@ -17,7 +17,7 @@ class DataUri:
     data: bytes
 
 
-class UnreadableDataUri(ValueError):  # noqa: N818 - named for what it is
+class UnreadableDataUri(ValueError):
     """A `data:` URI that cannot be taken: `problem` is a word to act on, the message a sentence for a person."""
 
     def __init__(self, problem: UriProblem, message: str) -> None:

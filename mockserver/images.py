@@ -61,6 +61,17 @@ def draw(spec: ImageSpec) -> bytes:
     return encode(compose(spec), spec)
 
 
+def as_format(name: str) -> ImageFormat:
+    """The format of that name in whatever spelling; anything unknown is drawn as PNG, which every client can open."""
+    match name.lower():
+        case "jpeg" | "jpg":
+            return "jpeg"
+        case "webp":
+            return "webp"
+        case _:
+            return "png"
+
+
 def media_type(image_format: ImageFormat) -> str:
     """The Content-Type to serve an image with."""
     return f"image/{image_format}"

@@ -19,7 +19,7 @@ MOST_PIXELS = 36_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 
 
-class UnreadableReference(ValueError):  # noqa: N818 - named for what it is
+class UnreadableReference(ValueError):
     """An input image that cannot be used: `problem` is a word to act on, the message a sentence for a person."""
 
     def __init__(self, problem: Problem, message: str) -> None:

@@ -1,0 +1,122 @@
+"""Measures cycles, one submit and two polls, of `understudy serve` against the frozen `thin.py`, as a ratio.
+
+    python benchmarks/cycle.py [--rounds 5] [--seconds 3] [--check [--at-least 1.3]] [--candidate "COMMAND ..."]
+
+Both servers are started here, in turn (A B A B ...), afresh for each round and each alone on its core; `wrk` has the
+other core. Exits 0; with --check 1 when the median ratio of the rate is below --at-least; 2 when no figure can be
+given, with the reason. docs/benchmarks.md says how to read the table.
+"""
+
+import argparse
+import os
+import platform
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from contender import Contender
+from load import find_wrk, load
+from running import CannotMeasure, running
+from table import Measured, ratios, rows
+
+BENCHMARKS = Path(__file__).parent
+THIN = Contender("thin", (sys.executable, str(BENCHMARKS / "thin.py")))
+UNDERSTUDY = Contender("understudy", (str(Path(sys.executable).with_name("understudy")), "serve", "--port", "0"))
+WARM_UP_SECONDS = 1
+BUSY_ENOUGH = 0.9
+
+
+def main() -> int:
+    options = parse(sys.argv[1:])
+    # So that a `kill` unwinds as Ctrl-C does, and no server is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        return measure(options)
+    except CannotMeasure as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Cycles of one submit and two polls against a frozen thin server.")
+    parser.add_argument("--rounds", type=at_least_one, default=5, help="rounds of both servers (default 5)")
+    parser.add_argument("--seconds", type=at_least_one, default=3, help="of load per server and round (default 3)")
+    parser.add_argument("--connections", type=at_least_one, default=32, help="held open by wrk (default 32)")
+    parser.add_argument("--candidate", metavar="COMMAND", help="measure this instead of `understudy serve --port 0`")
+    parser.add_argument("--check", action="store_true", help="exit 1 when the median ratio is too low")
+    parser.add_argument("--at-least", type=float, default=1.3, metavar="RATIO", help="for --check (default 1.3)")
+    return parser.parse_args(argv)
+
+
+def at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
+def measure(options: argparse.Namespace) -> int:
+    wrk = find_wrk()
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise CannotMeasure(
+            f"Two cores are needed, one for the server and one for the load; this process may use {cores}."
+        )
+    load_core, server_core = cores[0], cores[-1]
+    # wrk inherits this; each server moves itself to its own core.
+    os.sched_setaffinity(0, {load_core})
+
+    candidate = Contender("candidate", tuple(shlex.split(options.candidate))) if options.candidate else UNDERSTUDY
+    measured: dict[Contender, list[Measured]] = {THIN: [], candidate: []}
+    for number in range(1, options.rounds + 1):
+        for contender, rounds in measured.items():
+            rounds.append(once(wrk, contender, server_core, options.connections, options.seconds))
+            rate = rounds[-1].load.requests_per_second
+            print(f"round {number} of {options.rounds}: {contender.name} {rate:,.0f} req/s", file=sys.stderr)
+
+    print(
+        f"Rounds: {options.rounds}, of {options.seconds} s each; {options.connections} connections, "
+        f"server on core {server_core}, load on core {load_core}; "
+        f"Python {platform.python_version()}, {version(wrk)}, {processor()}\n"
+    )
+    print("\n".join(rows(THIN.name, measured[THIN], candidate.name, measured[candidate])))
+    for contender, rounds in measured.items():
+        busy = min(one.busy for one in rounds)
+        if busy < BUSY_ENOUGH:
+            print(f"\n{contender.name} had its core only {busy:.0%} of one round: something held it back.")
+    median, lowest, highest = ratios(measured[THIN], measured[candidate], lambda one: one.load.requests_per_second)
+    if options.check and median < options.at_least:
+        wanted = f"at least {options.at_least:g} is wanted"
+        print(f"The cycle ratio is {median:.2f} ({lowest:.2f} to {highest:.2f}); {wanted}.", file=sys.stderr)
+        return 1
+    return 0
+
+
+def once(wrk: str, contender: Contender, core: int, connections: int, seconds: int) -> Measured:
+    with running(contender, core) as server:
+        load(wrk, contender, server.origin, connections, WARM_UP_SECONDS)
+        before = server.cpu_seconds()
+        figures = load(wrk, contender, server.origin, connections, seconds)
+        busy = (server.cpu_seconds() - before) / figures.seconds
+        return Measured(figures, server.start_seconds, server.idle_bytes, busy)
+
+
+def version(wrk: str) -> str:
+    """wrk says which it is in the first words of its usage, with exit status 1."""
+    said = subprocess.run([wrk, "-v"], capture_output=True, text=True, check=False)
+    return " ".join((said.stdout + said.stderr).split()[:2])
+
+
+def processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""The whole fake as one ASGI application."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Protocol
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+from understudy.contracts import catalogue
+from understudy.mockserver.desk import Desk
+from understudy.mockserver.dialect import Dialect, Endpoint, Operation
+from understudy.mockserver.exchange import Call, Reply
+from understudy.mockserver.gallery import Drawings, Gallery
+from understudy.mockserver.refusals import UnknownRoute
+from understudy.mockserver.runcomfy import RunComfy
+from understudy.mockserver.settings import Settings
+from understudy.mockserver.store import MemoryStore, Store
+from understudy.mockserver.switches import Switches
+from understudy.mockserver.wavespeed import WaveSpeed
+
+
+class _Spoken(Dialect, Protocol):
+    """A dialect that knows its operations."""
+
+    def operations(self, desk: Desk) -> tuple[Operation, ...]: ...
+
+
+def create_app(settings: Settings | None = None, store: Store | None = None) -> Starlette:
+    """Both providers on one origin, told apart by their paths.
+
+    Without a store, jobs are kept in this process; without a seed in the settings, one is drawn. What was used is in
+    `app.state.settings` and `app.state.store`.
+    """
+    settings = settings or Settings()
+    if settings.seed is None:
+        settings = dataclasses.replace(settings, seed=secrets.randbits(32))
+    store = store or MemoryStore(jobs=settings.jobs)
+    switches = Switches(settings.assume)
+    drawings = Drawings(settings.image_cache)
+    dialects: tuple[_Spoken, ...] = (WaveSpeed(switches), RunComfy(switches))
+
+    routes: list[Route] = []
+    hot: dict[str, Mapping[str, ASGIApp]] = {}
+    submits: dict[str, tuple[ASGIApp, str]] = {}
+    for dialect in dialects:
+        models = {name: model.under(settings.assume) for name, model in catalogue.models(dialect.name).items()}
+        desk = Desk(dialect, models, settings, store)
+        polls: dict[str, ASGIApp] = {}
+        for operation in (*dialect.operations(desk), _unknown(dialect)):
+            endpoint = Endpoint(operation, dialect, desk.authenticate, settings.body_limit)
+            methods = [operation.method] if operation.method else None
+            routes.append(Route(operation.path, endpoint, methods=methods, name=f"{dialect.name}.{operation.name}"))
+            before, marker, after = operation.path.partition("{id}")
+            if marker and operation.method == "GET":
+                polls[after] = endpoint
+                hot[before] = polls
+            elif operation.name == "submit":
+                prefix = operation.path.removesuffix("{model_id:path}")
+                submits.update((prefix + model_id, (endpoint, model_id)) for model_id in models)
+    gallery = Gallery(store, drawings)
+    routes += [
+        Route("/{folder:path}output/{file}", gallery.serve, name="output"),
+        Route("/_understudy/health", _health),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        drawings.close()
+
+    app = _App(routes=routes, lifespan=lifespan)
+    app.hot_path = partial(HotPath, submits=submits, polls=hot)
+    app.state.settings = settings
+    app.state.store = store
+    return app
+
+
+class _App(Starlette):
+    """Starlette with the hot path around all of its middleware, which a hot request has no need of."""
+
+    hot_path: Callable[[ASGIApp], ASGIApp]
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return self.hot_path(super().build_middleware_stack())
+
+
+class HotPath:
+    """Finds submits by a dictionary and polls by a prefix, in front of the router and in its stead.
+
+    Both are nine tenths of all traffic, and this lookup costs a tenth of the router's: submit and two polls are 1.3
+    times as fast with it. The endpoints are those of the routes, so nothing else differs.
+    """
+
+    def __init__(
+        self, app: ASGIApp, submits: Mapping[str, tuple[ASGIApp, str]], polls: Mapping[str, Mapping[str, ASGIApp]]
+    ) -> None:
+        self._app = app
+        self._submits = submits
+        self._polls = tuple((prefix, len(prefix), endings) for prefix, endings in polls.items())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path, method = scope["path"], scope["method"]
+            if method == "GET":
+                for prefix, length, endings in self._polls:
+                    if path.startswith(prefix):
+                        job_id, slash, rest = path[length:].partition("/")
+                        endpoint = endings.get(slash + rest)
+                        if endpoint is not None and job_id:
+                            scope["path_params"] = {"id": job_id}
+                            return await endpoint(scope, receive, send)
+            elif method == "POST" and path in self._submits:
+                endpoint, model_id = self._submits[path]
+                scope["path_params"] = {"model_id": model_id}
+                return await endpoint(scope, receive, send)
+        return await self._app(scope, receive, send)
+
+
+def _unknown(dialect: Dialect) -> Operation:
+    """Whatever else lies under a provider's prefix: refused in its words."""
+
+    async def refuse(tenant: str, call: Call) -> Reply:
+        raise UnknownRoute(call.method, call.path)
+
+    return Operation("unknown", "", dialect.prefix + "/{path:path}", refuse)
+
+
+async def _health(request: Request) -> Response:
+    return JSONResponse({"status": "ok"})

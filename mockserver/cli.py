@@ -1,0 +1,124 @@
+"""The command line: the only module that may import everything, each thing when its command needs it."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+from understudy.mockserver.settings import Settings, SettingsError, load, unknown_variables
+
+
+def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
+    """One flag for each setting, and --config; none has a default, so that nearer sources win."""
+    for entry in reversed(dataclasses.fields(Settings)):
+        command = click.option(
+            "--" + entry.name.replace("_", "-"),
+            entry.name,
+            metavar=entry.metadata["metavar"],
+            help=entry.metadata["help"],
+            multiple=entry.name == "assume",
+        )(command)
+    return click.option("--config", metavar="FILE", help="Read settings from this TOML file.")(command)
+
+
+def _load(config: str | None, flags: dict[str, Any]) -> Settings:
+    flags["assume"] = ",".join(flags["assume"]) or None
+    try:
+        settings = load(flags, os.environ, config)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+    for variable in unknown_variables(os.environ):
+        click.echo(f"Warning: {variable} is set, and there is no such setting: it has no effect.", err=True)
+    return settings
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="understudy")
+def main() -> None:
+    """Stands in for WaveSpeedAI and RunComfy, so that tests need no network, no key and no money."""
+
+
+@main.command()
+@_setting_options
+def serve(config: str | None, **flags: Any) -> None:
+    """Serve both providers until interrupted.
+
+    Every setting is also an environment variable (UNDERSTUDY_QUEUE_TIME) and a key of the TOML file (queue_time);
+    a flag beats the environment, which beats the file.
+    """
+    settings = _load(config, flags)
+    import asyncio
+
+    from understudy.mockserver.server import loop_factory
+
+    if not _is_loopback(settings.host):
+        click.echo(f"Warning: {settings.host} is not loopback: others on the network can reach this.", err=True)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    import asyncio
+    import gc
+    import signal
+
+    from understudy.mockserver.app import create_app
+    from understudy.mockserver.server import Server
+
+    app = create_app(settings)
+    server = Server(app, settings.host, settings.port)
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        await server.start()
+    except OSError as error:
+        raise click.ClickException(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. "
+            "Choose another address with --host and --port; --port 0 picks a free port."
+        ) from error
+    # Collecting garbage dominates tail latency; what lives now lives for ever.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+    click.echo(f"Listening on {server.origin}")
+    click.echo(
+        f"  WaveSpeed   base URL {server.origin}          wavespeed.Client(api_key='any', base_url='{server.origin}')\n"
+        f"  RunComfy    base URL {server.origin}/v1       in place of https://model-api.runcomfy.net/v1\n"
+        f"  Any API key works. This run's seed is {app.state.settings.seed}; stop with Ctrl-C.",
+    )
+    await stopped.wait()
+    await server.stop()
+
+
+@main.command()
+@click.option("--output", "-o", metavar="FOLDER", help="Where to put the images; a new temporary folder by default.")
+def demo(output: str | None) -> None:
+    """Drive both providers through submit, poll, result, download and cancel, and show what happened."""
+    from understudy.mockserver.demo import run_demo
+
+    run_demo(output, click.echo)
+
+
+@main.command()
+def switches() -> None:
+    """List every switch of --assume: where sources contradict each other, and what speaks for each reading."""
+    from understudy.contracts import catalogue
+
+    for switch in catalogue.switches():
+        click.echo(f"{switch.name}\n  {switch.summary}")
+        for value, reading in switch.readings.items():
+            known = ", ".join(f"{evidence.mark}: {evidence.source}" for evidence in reading.evidence)
+            default = " (default)" if value == switch.default else ""
+            click.echo(f"    {value}{default}: {reading.means} [{known}]")

@@ -1,0 +1,68 @@
+"""Time as a value: a tenant's clock says what time it is for that tenant when the wall shows a given instant.
+
+All instants are integer milliseconds since 1970-01-01T00:00:00Z. A clock never goes back, whatever is done to it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Wall = Callable[[], int]
+"""Tells the real time in milliseconds, and never goes back."""
+
+MANUAL_START = 1_767_225_600_000
+"""Where a manual clock starts when nobody says: 2026-01-01T00:00:00Z, so that runs repeat."""
+
+
+def wall() -> Wall:
+    """The real time: that of the system when this is called, counted on by the monotonic clock."""
+    offset = time.time_ns() - time.monotonic_ns()
+    return lambda: (time.monotonic_ns() + offset) // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """`rate` milliseconds pass here for each one on the wall: 1 is real, 60 is scaled, 0 is manual.
+
+    At the wall's `origin` this clock shows `reading`.
+    """
+
+    rate: int = 1
+    origin: int = 0
+    reading: int = 0
+
+    def __post_init__(self) -> None:
+        if self.rate < 0:
+            raise ValueError(f"A clock cannot run at {self.rate}: time does not go back. Give a rate of 0 or more.")
+
+    @classmethod
+    def real(cls) -> Clock:
+        """Shows what the wall shows."""
+        return cls()
+
+    @classmethod
+    def scaled(cls, rate: int, wall_now: int) -> Clock:
+        """Shows the wall's time now, and runs `rate` times as fast from here."""
+        return cls(rate, wall_now, wall_now)
+
+    @classmethod
+    def manual(cls, start: int = MANUAL_START) -> Clock:
+        """Stands still until it is advanced."""
+        return cls(0, 0, start)
+
+    def now(self, wall_now: int) -> int:
+        """What this clock shows when the wall shows `wall_now`."""
+        return self.reading + (wall_now - self.origin) * self.rate
+
+    def advance(self, milliseconds: int) -> Clock:
+        """The same clock, that much later."""
+        if milliseconds < 0:
+            raise ValueError(f"Cannot advance a clock by {milliseconds} ms: time does not go back. Give 0 or more.")
+        return dataclasses.replace(self, reading=self.reading + milliseconds)
+
+    def at_rate(self, rate: int, wall_now: int) -> Clock:
+        """A clock that shows the same time now and runs at another rate from here."""
+        return Clock(rate, wall_now, self.now(wall_now))

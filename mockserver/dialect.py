@@ -1,0 +1,63 @@
+"""What a dialect is: the only place that knows a provider's words, and how its operations reach the network."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.types import Receive, Scope, Send
+from understudy.mockserver.exchange import Call, Reply, read_body, read_head, send_reply
+from understudy.mockserver.refusals import Refusal
+
+Handler = Callable[[str, Call], Awaitable[Reply]]
+"""Answers a tenant's call; raises Refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that a provider's clients can ask for. `path` is a Starlette route path."""
+
+    name: str
+    method: str
+    path: str
+    handle: Handler
+
+
+class Dialect(Protocol):
+    """A provider's words.
+
+    flags_images: flagged content completes with a flag for each image, instead of failing the job.
+    dashed_ids: job ids are UUIDs with dashes. prefix: the path under which every operation lies.
+    """
+
+    name: str
+    prefix: str
+    flags_images: bool
+    dashed_ids: bool
+
+    def refuse(self, refusal: Refusal) -> Reply:
+        """A refusal in the provider's envelope."""
+
+
+class Endpoint:
+    """An operation as an ASGI application: authenticates, reads the body, answers or refuses."""
+
+    def __init__(
+        self, operation: Operation, dialect: Dialect, authenticate: Callable[[Call], str], body_limit: int
+    ) -> None:
+        self._handle = operation.handle
+        self._refuse = dialect.refuse
+        self._authenticate = authenticate
+        self._body_limit = body_limit if operation.method == "POST" else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = read_head(scope)
+        try:
+            tenant = self._authenticate(call)
+            if self._body_limit is not None:
+                call.body = await read_body(scope, receive, self._body_limit)
+            reply = await self._handle(tenant, call)
+        except Refusal as refusal:
+            reply = self._refuse(refusal)
+        await send_reply(send, reply)

@@ -1,0 +1,56 @@
+"""Lengths of time as people write them: `500ms`, `2s`, `5m`, and ranges such as `1s..4s`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
+LONGEST = 365 * 24 * UNITS["h"]
+EXPECTED = "a number and a unit (ms, s, m or h), such as 500ms or 2s, of at most a year"
+_DURATION = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(ms|s|m|h)", re.ASCII)
+
+
+def parse_duration(text: str) -> int:
+    """Milliseconds. Raises ValueError, which says what is expected; `0` needs no unit."""
+    match = _DURATION.fullmatch(text.strip())
+    if text.strip() == "0":
+        return 0
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration: expected {EXPECTED}")
+    length = round(Fraction(match[1]) * UNITS[match[2]])
+    if length > LONGEST:
+        raise ValueError(f"{text!r} is too long: expected {EXPECTED}")
+    return length
+
+
+def format_duration(milliseconds: int) -> str:
+    """The shortest exact way to write it, which `parse_duration` reads back."""
+    unit = max((name for name, size in UNITS.items() if milliseconds % size == 0), key=UNITS.__getitem__)
+    return f"{milliseconds // UNITS[unit]}{unit}" if milliseconds else "0"
+
+
+@dataclass(frozen=True, slots=True)
+class DurationRange:
+    """From `least` to `most` milliseconds, both included; the same twice for a fixed length."""
+
+    least: int
+    most: int
+
+    def at(self, fraction: float) -> int:
+        """The length at a fraction from 0 to 1 of the way, for a uniform draw."""
+        return self.least + int((self.most - self.least + 1) * min(fraction, 0.999_999_999))
+
+    def __str__(self) -> str:
+        least = format_duration(self.least)
+        return least if self.least == self.most else f"{least}..{format_duration(self.most)}"
+
+
+def parse_range(text: str) -> DurationRange:
+    """`2s` or `1s..4s`. Raises ValueError, which says what is expected."""
+    least, dots, most = text.partition("..")
+    bounds = DurationRange(parse_duration(least), parse_duration(most if dots else least))
+    if bounds.least > bounds.most:
+        raise ValueError(f"{text!r} is an empty range: expected the shorter duration first")
+    return bounds

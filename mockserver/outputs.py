@@ -1,0 +1,64 @@
+"""Where a job's images are: the paths of their files, and back from a file to its job and index."""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64encode
+from hashlib import blake2b
+from typing import NamedTuple
+
+from understudy.mockserver.jobs import Job
+from understudy.mockserver.moments import format_second
+from understudy.mockserver.plans import dashed
+
+_UUID = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
+_WAVESPEED = re.compile(rf"({_UUID})-u1_({_UUID})\.(\w+)")
+_RUNCOMFY = re.compile(r"([0-9a-f]{32})_\d{10,}_([0-9a-f]{8})\.(\w+)")
+
+
+class OutputFile(NamedTuple):
+    """What the name of an output file says: whose it is, and which mark tells its index."""
+
+    job_id: str
+    mark: str
+
+
+def output_urls(job: Job, origin: str) -> list[str]:
+    """The URL of every image that comes out, in order. The forms are those observed, on the client's own origin."""
+    return [origin + _path(job, index) for index in range(1, job.plan.images + 1)]
+
+
+def _path(job: Job, index: int) -> str:
+    mark = _mark(job, index)
+    extension = job.submission.image_format
+    if job.submission.provider == "wavespeed":
+        return f"/output/{dashed(job.id)}-u1_{dashed(mark)}.{extension}"
+    # Two folders were seen: one per user and one that holds a time, both encoded.
+    user = urlsafe_b64encode(blake2b(job.tenant.encode("utf-8", "surrogateescape"), digest_size=18).digest()).decode()
+    folder = urlsafe_b64encode(format_second(job.submitted // 1000).encode()).decode().rstrip("=")
+    digits = job.id.replace("-", "")
+    return f"/{user}/{folder}/output/{digits}_{job.submitted // 1000:010d}_{mark[:8]}.{extension}"
+
+
+def _mark(job: Job, index: int) -> str:
+    """32 hexadecimal digits that name one image of a job, so that nobody can guess the others."""
+    return blake2b(
+        f"{job.id}:{index}".encode(), key=job.tenant.encode("utf-8", "surrogateescape")[:64], digest_size=16
+    ).hexdigest()
+
+
+def parse_file(name: str) -> OutputFile | None:
+    """The job and mark of a file name; None when no output is called so."""
+    if match := _WAVESPEED.fullmatch(name):
+        return OutputFile(match[1].replace("-", ""), match[2].replace("-", ""))
+    if match := _RUNCOMFY.fullmatch(name):
+        return OutputFile(dashed(match[1]), match[2])
+    return None
+
+
+def index_of(job: Job, file: OutputFile) -> int | None:
+    """The 1-based index of the image that a file is of; None when the job has no such image."""
+    for index in range(1, job.plan.images + 1):
+        if _mark(job, index).startswith(file.mark):
+            return index
+    return None

@@ -1,0 +1,78 @@
+"""Why a request is turned down, as values; a dialect puts each in its provider's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+class Refusal(Exception):
+    """The request has no effect, and the client is told so."""
+
+
+class Unauthenticated(Refusal):
+    """No key, a malformed one, or one that this server does not accept."""
+
+
+@dataclass(eq=False)
+class UnknownRoute(Refusal):
+    """No operation has this method and path."""
+
+    method: str
+    path: str
+
+
+@dataclass(eq=False)
+class UnknownModel(Refusal):
+    model: str
+
+
+@dataclass(eq=False)
+class UnknownJob(Refusal):
+    job: str
+
+
+@dataclass(eq=False)
+class ForeignJob(Refusal):
+    """The job exists and belongs to another tenant."""
+
+    job: str
+
+
+@dataclass(eq=False)
+class Malformed(Refusal):
+    """The body is not a JSON object; `found` says what it is instead."""
+
+    found: str
+
+
+@dataclass(eq=False)
+class TooLarge(Refusal):
+    """The body is longer than `limit` bytes."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One way in which an input breaks its model's schema.
+
+    `rule` is the JSON Schema keyword that is broken, or `size`, `format` or `validation` for what JSON Schema cannot
+    say; `expected` is that keyword's value; `found` is the offending value.
+    """
+
+    path: tuple[str | int, ...]
+    rule: str
+    expected: Any
+    found: Any
+
+    @property
+    def field(self) -> str:
+        return ".".join(str(part) for part in self.path)
+
+
+@dataclass(eq=False)
+class Invalid(Refusal):
+    """The inputs break their model's schema, in one way or more."""
+
+    problems: tuple[Problem, ...]

@@ -1,0 +1,153 @@
+"""Everything about a server that can be set, as one frozen value; read from flags, environment and a TOML file."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from understudy.mockserver.durations import DurationRange, parse_range
+from understudy.mockserver.switches import check_switches, parse_switches
+
+PREFIX = "UNDERSTUDY_"
+_SIZES = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+class SettingsError(Exception):
+    """A setting that cannot be: the message names it, where it came from, its value, and what is allowed."""
+
+
+def parse_rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = -1.0
+    if not 0 <= rate <= 1:
+        raise ValueError(f"{text!r} is not a rate: expected a number from 0 to 1")
+    return rate
+
+
+def parse_count(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"-?\d{1,20}", text, re.ASCII) or not least <= int(text) <= most:
+            raise ValueError(f"{text!r} is not allowed: expected a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def parse_size(text: str) -> int:
+    match = re.fullmatch(r"(\d{1,12})\s*([a-z]*)", text.strip().lower(), re.ASCII)
+    if match is None or match[2] not in _SIZES:
+        raise ValueError(f"{text!r} is not a size: expected bytes, or a number with kB, MB, GB, KiB, MiB or GiB")
+    return int(match[1]) * _SIZES[match[2]]
+
+
+def parse_keys(text: str) -> frozenset[str]:
+    """The keys in a file, one a line; blank lines and lines that start with # do not count."""
+    try:
+        lines = Path(text).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{text!r} cannot be read as a list of keys: {error}") from error
+    keys = frozenset(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    if not keys:
+        raise ValueError(f"{text!r} lists no keys: expected one API key a line")
+    return keys
+
+
+def setting(default: Any, parse: Callable[[str], Any], metavar: str, text: str) -> Any:
+    """A field that is a flag, an environment variable and a key of the TOML file at once."""
+    metadata = {"parse": parse, "metavar": metavar, "help": text}
+    return (
+        field(default_factory=dict, metadata=metadata) if default == {} else field(default=default, metadata=metadata)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One server's settings. Times are milliseconds, sizes are bytes, rates are per job."""
+
+    host: str = setting("127.0.0.1", str, "ADDRESS", "Address to listen on; anything but loopback prints a warning.")
+    port: int = setting(8787, parse_count(0, 65535), "PORT", "Port to listen on; 0 picks a free one.")
+    queue_time: DurationRange = setting(
+        DurationRange(500, 500), parse_range, "TIME", "How long a job is queued: 500ms, or a range 1s..4s."
+    )
+    run_time: DurationRange = setting(
+        DurationRange(2000, 2000), parse_range, "TIME", "How long a job runs: 2s, or a range 1s..4s."
+    )
+    failure_rate: float = setting(0.0, parse_rate, "RATE", "Share of jobs that fail, 0 to 1.")
+    nsfw_rate: float = setting(0.0, parse_rate, "RATE", "Share of jobs whose content is flagged, 0 to 1.")
+    seed: int | None = setting(
+        None, parse_count(0, 2**63 - 1), "NUMBER", "Repeats a run: same seed, same submissions, same outcomes."
+    )
+    keys: frozenset[str] | None = setting(
+        None, parse_keys, "FILE", "Accept only the API keys listed in this file, one a line."
+    )
+    assume: Mapping[str, str] = setting(
+        {}, parse_switches, "NAME[=VALUE]", "Take another reading of a contradiction; see `understudy switches`."
+    )
+    jobs: int = setting(
+        100_000, parse_count(1, 10**9), "COUNT", "How many jobs are kept; the oldest finished go first."
+    )
+    body_limit: int = setting(144 * 2**20, parse_size, "SIZE", "Longest request body that is accepted.")
+    image_cache: int = setting(64 * 2**20, parse_size, "SIZE", "How many bytes of drawn images are kept.")
+
+
+NAMES = tuple(entry.name for entry in dataclasses.fields(Settings))
+VARIABLES = {name: PREFIX + name.upper() for name in NAMES}
+
+
+def _parse(name: str, value: object, source: str) -> Any:
+    """One setting's value out of what a source says: text, or a TOML value."""
+    parse = Settings.__dataclass_fields__[name].metadata["parse"]
+    try:
+        if name == "assume" and isinstance(value, dict):
+            return check_switches({key: {True: "on", False: "off"}.get(item, str(item)) for key, item in value.items()})
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise ValueError(f"{value!r} is a {type(value).__name__}: expected text or a number")
+        return parse(str(value))
+    except ValueError as error:
+        raise SettingsError(f"{name} (from {source}): {error}.") from error
+
+
+def read_file(path: str) -> dict[str, object]:
+    """The settings of a TOML file, unparsed. Raises SettingsError: unreadable, not TOML, or a key that is none."""
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"The settings file {path!r} cannot be read: {error}.") from error
+    for key in content:
+        if key not in NAMES:
+            near = difflib.get_close_matches(key, NAMES, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise SettingsError(f"{path}: there is no setting {key!r}.{hint} Settings are: {', '.join(NAMES)}.")
+    return content
+
+
+def load(flags: Mapping[str, str | None], environment: Mapping[str, str], path: str | None) -> Settings:
+    """The settings that three sources give, nearest first: flag, environment, file; switches are merged by name.
+
+    Raises SettingsError with the name, the source, the value and what is allowed.
+    """
+    path = path or environment.get(f"{PREFIX}CONFIG")
+    layers: Iterable[tuple[str, str, object]] = [
+        *((name, str(path), value) for name, value in (read_file(path) if path else {}).items()),
+        *((name, variable, environment[variable]) for name, variable in VARIABLES.items() if variable in environment),
+        *((name, "--" + name.replace("_", "-"), value) for name, value in flags.items() if value is not None),
+    ]
+    chosen: dict[str, Any] = {}
+    for name, source, value in layers:
+        parsed = _parse(name, value, source)
+        chosen[name] = {**chosen.get(name, {}), **parsed} if name == "assume" else parsed
+    return Settings(**chosen)
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like settings and are none, so that a typo can be told."""
+    known = {*VARIABLES.values(), f"{PREFIX}CONFIG"}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)

@@ -1,0 +1,72 @@
+"""Inputs against their model's published schema, and what that schema says beyond JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema_rs
+import orjson
+from understudy.contracts.catalogue import Model
+from understudy.mockserver.inputs import parse_sides
+from understudy.mockserver.refusals import Invalid, Malformed, Problem
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """A body as a JSON object. Raises Malformed for anything else: not JSON, not UTF-8, nested too deep, an array."""
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Malformed("nothing" if not body else f"text that is not JSON ({error.msg})") from None
+    if not isinstance(content, dict):
+        raise Malformed(json_type(content))
+    return content
+
+
+def json_type(value: object) -> str:
+    """JSON's name for a value's type."""
+    names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
+    return names.get(type(value), "null")
+
+
+class InputRules:
+    """One model's rules for its inputs, compiled once."""
+
+    def __init__(self, model: Model) -> None:
+        properties: Mapping[str, Mapping[str, Any]] = model.input_schema["properties"]
+        self._validator = jsonschema_rs.validator_for(model.input_schema)
+        self._defaults = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
+        # A `size` is a string whose numeric bounds hold for each side of W*H (observed in the catalogue).
+        self._sizes = {
+            name: (int(schema["minimum"]), int(schema["maximum"]))
+            for name, schema in properties.items()
+            if schema.get("type") == "string" and "minimum" in schema and "maximum" in schema
+        }
+
+    def apply(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """The inputs with the model's defaults. Raises Invalid with every problem."""
+        problems = tuple(self._problems(inputs))
+        if problems:
+            raise Invalid(problems)
+        return {**self._defaults, **inputs}
+
+    def _problems(self, inputs: dict[str, Any]) -> Iterator[Problem]:
+        if not self._validator.is_valid(inputs):
+            for error in self._validator.iter_errors(inputs):
+                yield _problem(error)
+        for name, (least, most) in self._sizes.items():
+            value = inputs.get(name)
+            if isinstance(value, str):
+                sides = parse_sides(value)
+                if sides is None or not all(least <= side <= most for side in sides):
+                    yield Problem((name,), "size", (least, most), value)
+
+
+def _problem(error: jsonschema_rs.ValidationError) -> Problem:
+    keyword = str(error.schema_path[-1])
+    path = tuple(error.instance_path)
+    details = error.kind.as_dict()
+    if keyword == "required":
+        return Problem((*path, details["property"]), keyword, None, None)
+    expected = details.get("limit", details.get("options", details.get("types")))
+    return Problem(path, keyword, expected, error.instance)
