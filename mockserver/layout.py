@@ -36,8 +36,7 @@ class Layout:
         # What is cut off in a last half cell is no place for anything.
         columns, rows = max(1, width // scale), max(1, height // scale)
         strip_rows = strip.rows_for(width, height)
-        strip_high = -(-width * (strip_rows or 0) ** 2 // (strip.CELLS * scale))
-        bottom = max(1, rows - strip_high)
+        bottom = max(1, rows - -(-strip.high(strip_rows, width) // scale) if strip_rows else rows)
         if columns > 5 * rows // 2:
             middle = columns - min(columns * 2 // 5, 320)
             scene, caption = Box(0, 0, middle, bottom), Box(middle, 0, columns, bottom)

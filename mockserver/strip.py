@@ -14,26 +14,36 @@ if TYPE_CHECKING:
 
 PAYLOAD = 16  # bytes
 CELLS = 8 * (PAYLOAD + 4)
-ROWS = (1, 2, 4, 5, 8)
-NARROWEST_CELL = 3  # pixels
+ROWS = range(1, 11)
+NARROWEST_CELL = 4  # pixels: less does not survive halving
 
 
 def rows_for(width: int, height: int) -> int | None:
     """In how many rows a picture carries its cells; None if it is too narrow to carry them legibly."""
-    # A strip of n rows is n * n / 160 of the width high. A sixteenth of the height is enough where there is room …
-    rows = max((count for count in ROWS if 16 * count * count * width <= CELLS * height), default=1)
-    # … and where there is not, up to half of it.
-    for count in ROWS:
-        if count >= rows and count * width >= CELLS * NARROWEST_CELL and 2 * count * count * width <= CELLS * height:
+    # More rows are larger cells. A twentieth of the height is enough for them where the width allows it …
+    rows = max((count for count in ROWS if 20 * count * width <= columns(count) * height), default=1)
+    # … and where it does not, they may take up to seven tenths.
+    for count in ROWS[rows - 1 :]:
+        if width >= columns(count) * NARROWEST_CELL and 10 * count * width <= 7 * columns(count) * height:
             return count
     return None
+
+
+def columns(rows: int) -> int:
+    """How many cells lie side by side; the last row may have a few to spare."""
+    return -(-CELLS // rows)
+
+
+def high(rows: int, width: int) -> int:
+    """The height of a strip in pixels, rounded up."""
+    return -(-rows * width // columns(rows))
 
 
 def lines(payload: bytes, rows: int, width: int, height: int, scale: int) -> Iterator[tuple[int, bytes]]:
     """The canvas rows that hold the strip, as (number of the row, a 0 or 1 for each column)."""
     code = int.from_bytes(payload + zlib.crc32(payload).to_bytes(4))
-    across = CELLS // rows
-    bits = [code >> (CELLS - 1 - cell) & 1 for cell in range(CELLS)]
+    across = columns(rows)
+    bits = [code >> (CELLS - 1 - cell) & 1 if cell < CELLS else 0 for cell in range(across * rows)]
     cells = [min(across - 1, (2 * column + 1) * scale * across // (2 * width)) for column in range(-(-width // scale))]
     shown = [bytes(bits[row * across + cell] for cell in cells) for row in range(rows)]
     for line in range(-(-height // scale)):
@@ -48,7 +58,7 @@ def read(image: "Image") -> bytes | None:
     for rows in ROWS:
         for means in _means(grey, rows):
             middle = (min(means) + max(means)) / 2
-            code = int("".join("1" if mean > middle else "0" for mean in means), 2).to_bytes(PAYLOAD + 4)
+            code = int("".join("1" if mean > middle else "0" for mean in means[:CELLS]), 2).to_bytes(PAYLOAD + 4)
             payload, check = code[:PAYLOAD], int.from_bytes(code[PAYLOAD:])
             if zlib.crc32(payload) == check:
                 return payload
@@ -59,11 +69,11 @@ def _means(grey: "Image", rows: int) -> Iterator[list[int]]:
     """The lightness of each cell: of its middle, then (for cells of few pixels) of all of it."""
     from PIL import Image
 
-    across = CELLS // rows
-    high = grey.width * rows / across
-    if high > grey.height:
+    across = columns(rows)
+    deep = grey.width * rows / across
+    if deep > grey.height:
         return
-    box = (0, grey.height - high, grey.width, grey.height)
+    box = (0, grey.height - deep, grey.width, grey.height)
     quarters = grey.resize((4 * across, 4 * rows), Image.Resampling.BOX, box).tobytes()
     yield [
         sum(quarters[at] for at in (start, start + 1, start + 4 * across, start + 4 * across + 1))
