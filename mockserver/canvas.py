@@ -1,7 +1,7 @@
 """A picture before it is encoded: a few hundred rows of palette indexes that stand for up to 8192 rows of pixels."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # Below this the text of a caption no longer fits; above twice this, the next power of two is taken.
 SHORT_SIDE = 160
@@ -29,7 +29,7 @@ class Canvas:
     height: int
     scale: int
     colours: bytes
-    cells: bytes
+    cells: bytes = field(repr=False)
 
     @property
     def columns(self) -> int:

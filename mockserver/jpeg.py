@@ -8,6 +8,8 @@ very pixels of an ordinary encoding, because the coefficients are the same.
 import io
 import re
 import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from understudy.mockserver.canvas import Canvas
@@ -22,21 +24,43 @@ RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 FRAME, SCAN = b"\xff\xc0", b"\xff\xda"
 
 
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """A row of blocks: `lines` of the canvas that `height` rows of pixels show (16, but for the last strip)."""
+
+    height: int
+    lines: tuple[bytes, ...]
+
+
 def encode_jpeg(canvas: Canvas, exif: bytes = b"") -> bytes:
     """The picture as a baseline 4:2:0 JPEG of exactly its width and height; `exif` is what its APP1 segment holds."""
     lines = canvas.lines()
     strips = [_strip(canvas, lines, top) for top in range(0, canvas.height, STRIP)]
-    distinct = list(dict.fromkeys(strips))
-    batch = max(1, BATCH_PIXELS // (canvas.width * STRIP))
-    header, encoded = b"", dict[tuple[bytes, ...], bytes]()
-    for first in range(0, len(distinct), batch):
-        some = distinct[first : first + batch]
+    header, encoded = b"", dict[Strip, bytes]()
+    for some in _batches(canvas, strips):
         header, scans = _encode(canvas, some, exif)
         encoded.update(zip(some, scans, strict=True))
     return b"".join([_with_height(header, canvas.height), *_numbered(strips, encoded), b"\xff\xd9"])
 
 
-def _numbered(strips: list[tuple[bytes, ...]], encoded: dict[tuple[bytes, ...], bytes]) -> list[bytes]:
+def _strip(canvas: Canvas, lines: list[bytes], top: int) -> Strip:
+    bottom, step = min(top + STRIP, canvas.height), min(canvas.scale, STRIP)
+    return Strip(bottom - top, tuple(lines[row // canvas.scale] for row in range(top, bottom, step)))
+
+
+def _batches(canvas: Canvas, strips: list[Strip]) -> Iterator[list[Strip]]:
+    """The distinct strips, some at a time. A low last one goes alone: libjpeg knows how to pad it."""
+    distinct = list(dict.fromkeys(strips))
+    whole = [strip for strip in distinct if strip.height == STRIP]
+    most = max(1, BATCH_PIXELS // (canvas.width * STRIP))
+    for first in range(0, len(whole), most):
+        yield whole[first : first + most]
+    for strip in distinct:
+        if strip.height < STRIP:
+            yield [strip]
+
+
+def _numbered(strips: list[Strip], encoded: dict[Strip, bytes]) -> list[bytes]:
     """The strips in order, each but the last followed by the next of the eight restart markers."""
     parts = []
     for number, strip in enumerate(strips):
@@ -44,22 +68,17 @@ def _numbered(strips: list[tuple[bytes, ...]], encoded: dict[tuple[bytes, ...], 
     return parts[:-1]
 
 
-def _strip(canvas: Canvas, lines: list[bytes], top: int) -> tuple[bytes, ...]:
-    """The canvas rows that 16 rows of pixels show; below the picture, the last one again, as an encoder pads it."""
-    step, bottom = min(canvas.scale, STRIP), canvas.height - 1
-    return tuple(lines[min(row, bottom) // canvas.scale] for row in range(top, top + STRIP, step))
-
-
-def _encode(canvas: Canvas, strips: list[tuple[bytes, ...]], exif: bytes) -> tuple[bytes, list[bytes]]:
+def _encode(canvas: Canvas, strips: list[Strip], exif: bytes) -> tuple[bytes, list[bytes]]:
     """Encode strips one below the other: everything before the scan's data, and the data of each strip."""
     from PIL import Image
 
-    rows = [row for strip in strips for row in strip]
+    rows = [line for strip in strips for line in strip.lines]
     small = Image.frombytes("P", (canvas.columns, len(rows)), b"".join(rows))
     small.putpalette(canvas.colours)
+    high = sum(strip.height for strip in strips)
+    box = (0, 0, canvas.width / canvas.scale, high / min(canvas.scale, STRIP))
     # Colours first: the copy that is scaled up is the expensive one.
-    box = (0, 0, canvas.width / canvas.scale, len(rows))
-    image = small.convert("RGB").resize((canvas.width, STRIP * len(strips)), Image.Resampling.NEAREST, box)
+    image = small.convert("RGB").resize((canvas.width, high), Image.Resampling.NEAREST, box)
     data = to_jpeg(image, exif, restart=True)
     scan = data.index(SCAN, _segment(data, FRAME))
     start = scan + 2 + int.from_bytes(data[scan + 2 : scan + 4])

@@ -62,14 +62,14 @@ def wrap(text: str, room: int, lines: int) -> list[str]:
     broken = list(_broken(text, room))
     if len(broken) <= lines:
         return broken
-    return [*broken[: lines - 1], shorten(broken[lines - 1] + " ...", room)] if lines > 0 else []
+    return [*broken[: lines - 1], shorten(broken[lines - 1] + "...", room)] if lines > 0 else []
 
 
 def shorten(text: str, room: int) -> str:
     """The text if it fits, else as much of it as fits with dots behind."""
     if measure(text) <= room:
         return text
-    kept = text.removesuffix(" ...")
+    kept = text.removesuffix("...")
     while kept and measure(kept + "...") > room:
         kept = kept[:-1]
     return kept.rstrip() + "..." if kept else ""
