@@ -16,6 +16,7 @@ from functools import partial
 from statistics import median
 
 from PIL import Image
+
 from understudy.mockserver.images import ImageFormat, ImageSpec, as_format, draw
 
 PANELS = 15

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from PIL import Image, ImageDraw
+
 from understudy.fixtures.prompts import make_prompt, make_series
 from understudy.mockserver.images import ImageSpec, Reference, draw
 from understudy.mockserver.references import read_reference

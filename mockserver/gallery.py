@@ -9,6 +9,7 @@ from hashlib import blake2b
 
 from starlette.requests import Request
 from starlette.responses import Response
+
 from understudy.mockserver.images import ImageSpec, as_format, draw, media_type
 from understudy.mockserver.jobs import Job, Phase
 from understudy.mockserver.outputs import index_of, parse_file

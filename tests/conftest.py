@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from understudy.mockserver.app import create_app
 from understudy.mockserver.clock import Clock
 from understudy.mockserver.jobs import Failure, Phase

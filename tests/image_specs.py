@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from PIL import Image
+
 from understudy.mockserver.images import ImageSpec
 
 PROMPT = "A series of 4 images (Panels 1-4) of a lighthouse, one for each season"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from understudy.mockserver.clock import MANUAL_START, Clock, wall
 
 instants = st.integers(0, 2**42)

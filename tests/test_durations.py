@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from understudy.mockserver.durations import LONGEST, DurationRange, format_duration, parse_duration, parse_range
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_specs import a_spec, encoded, pixels
 from PIL import Image
+
 from understudy.mockserver.canvas import Canvas, scale_for
 from understudy.mockserver.composition import compose
 from understudy.mockserver.encoders import to_image

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from image_specs import a_spec, encoded, pixels, sides, specs
 from PIL import Image, ImageChops, ImageStat
+
 from understudy.mockserver.images import ImageSpec, as_format, draw, media_type
 from understudy.mockserver.palette import Colour, Hues, mix
 from understudy.mockserver.references import read_reference

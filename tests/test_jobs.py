@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from understudy.mockserver.jobs import Failure, Interruption, Job, Phase, Plan, Submission
 
 SUBMISSION = Submission("wavespeed", "model", "prompt", "digest", 2, 64, 64, "jpeg")

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+
 from understudy.mockserver.lettering import letter, measure, plain, shorten, wrap
 
 

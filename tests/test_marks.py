@@ -4,11 +4,12 @@ import io
 from pathlib import Path
 
 import pytest
-import understudy.fixtures
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from image_specs import a_spec, encoded, sides, specs
 from PIL import Image
+
+import understudy.fixtures
 from understudy.fixtures.images import ImageMark, NotOurImageError, read_image
 from understudy.mockserver import marks, strip
 from understudy.mockserver.images import ImageSpec, draw

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from understudy.mockserver.durations import DurationRange
 from understudy.mockserver.jobs import Cause, Failure, Job, Phase, Submission
 from understudy.mockserver.plans import make_job

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from understudy.mockserver.durations import DurationRange
 from understudy.mockserver.settings import Settings, SettingsError, load, unknown_variables
 
