@@ -265,8 +265,8 @@ def test_a_data_uri_holds_no_more_than_it_may(size: int, most: int, in_base64: b
 
 
 def test_padding_does_not_hide_a_byte_too_many() -> None:
-    with pytest.raises(UnreadableDataUri, match=r"holds 4 bytes; 3 is the most"):
-        parse_data_uri("data:;base64,AAAAAA==", most_bytes=3)
+    with pytest.raises(UnreadableDataUri, match=r"holds 5 bytes; 4 is the most"):
+        parse_data_uri("data:;base64,AAAAAAA=", most_bytes=4)
 
 
 @pytest.mark.parametrize(
