@@ -16,16 +16,14 @@ if TYPE_CHECKING:
 def encode(canvas: Canvas, spec: ImageSpec) -> bytes:
     """The file: PNG and JPEG by our own encoders, WebP by Pillow's."""
     text = marks.metadata(spec)
-    match spec.format:
-        case "png":
-            return encode_png(canvas, text)
-        case "jpeg":
-            return encode_jpeg(canvas, marks.exif(text))
-        case "webp":
-            out = io.BytesIO()
-            # Lossless, as flat colours are smaller that way.
-            to_image(canvas).save(out, "WEBP", lossless=True, quality=0, method=0, exif=marks.exif(text))
-            return out.getvalue()
+    if spec.format == "png":
+        return encode_png(canvas, text)
+    if spec.format == "jpeg":
+        return encode_jpeg(canvas, marks.exif(text))
+    out = io.BytesIO()
+    # Lossless, as flat colours are smaller that way.
+    to_image(canvas).save(out, "WEBP", lossless=True, quality=0, method=0, exif=marks.exif(text))
+    return out.getvalue()
 
 
 def to_image(canvas: Canvas) -> "Image":

@@ -60,16 +60,14 @@ def _jpeg(data: bytes) -> ImageFacts | None:
 
 
 def _webp(data: bytes) -> ImageFacts | None:
-    if len(data) < 30:
-        return None
-    match data[12:16]:
-        case b"VP8 ":
-            return ImageFacts("webp", *(int.from_bytes(data[at : at + 2], "little") & 0x3FFF for at in (26, 28)))
-        case b"VP8L":
-            bits = int.from_bytes(data[21:25], "little")
-            return ImageFacts("webp", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
-        case b"VP8X":
-            return ImageFacts("webp", *(int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27)))
+    kind = data[12:16]
+    if kind == b"VP8L" and len(data) >= 25:  # 14 bits each
+        bits = int.from_bytes(data[21:25], "little")
+        return ImageFacts("webp", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+    if kind == b"VP8 " and len(data) >= 30:
+        return ImageFacts("webp", *(int.from_bytes(data[at : at + 2], "little") & 0x3FFF for at in (26, 28)))
+    if kind == b"VP8X" and len(data) >= 30:
+        return ImageFacts("webp", *(int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27)))
     return None
 
 

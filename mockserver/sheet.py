@@ -18,6 +18,7 @@ NARROWEST = 96  # of a place: a label needs some room
 GAP = 12
 LABEL = 2 * HEIGHT + 4
 MOST_PIXELS = 100_000_000
+NARROWEST_SHEET = 4 * (256 + GAP) + GAP  # a set of four is a row
 BACKGROUND, TEXT = (244, 244, 242), (40, 40, 44)
 COLOURS = 256
 
@@ -31,7 +32,7 @@ def contact_sheet(images: Sequence[tuple[str, bytes]]) -> bytes:
 
     tiles = [(label, _tile(data)) for label, data in images]
     area = sum((_place(tile) + GAP) * (tile.height + LABEL + GAP) for _, tile in tiles)
-    rows = list(_rows(tiles, max(LONGEST + 2 * GAP, isqrt(area * PROPORTION // 100))))
+    rows = list(_rows(tiles, max(NARROWEST_SHEET, isqrt(area * PROPORTION // 100))))
     high = sum(_height(row) + LABEL + GAP for row in rows) + GAP
     wide = max((sum(_place(tile) + GAP for _, tile in row) for row in rows), default=0) + GAP
     sheet = Image.new("RGB", (wide, high), BACKGROUND)

@@ -39,7 +39,7 @@ def sides(draw: st.DrawFn, least: int = 64, most: int = 8192, area: int = 700_00
 
 
 @st.composite
-def specs(draw: st.DrawFn, **fixed: Any) -> ImageSpec:
+def specs(draw: st.DrawFn, /, **fixed: Any) -> ImageSpec:
     """Any image that could be asked for."""
     width, height = draw(sides())
     count = draw(st.integers(1, 15))

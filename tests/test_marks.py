@@ -166,4 +166,4 @@ def test_the_fixtures_package_offers_the_reader_by_name() -> None:
     assert understudy.fixtures.read_image is read_image
     assert understudy.fixtures.NotOurImageError is NotOurImageError
     with pytest.raises(AttributeError, match="no attribute 'read_picture'"):
-        _ = understudy.fixtures.read_picture  # type: ignore[attr-defined]
+        _ = understudy.fixtures.read_picture
