@@ -51,7 +51,7 @@ INTERRUPTED = {"cancelled": Phase.CANCELLED, "timeout": Phase.TIMED_OUT}
 # The URL in this sample is not fetched by a fake, so the failure is brought about; a data: URI is looked into.
 FAILS_BY_ITSELF = ("result-failed-unreadable_media", "result-failed-validation", "result-failed-invalid_input")
 TOO_WIDE = "data:image/png;base64," + b64encode(png_header(4000, 100)).decode()
-SECOND_IS_FLAGGED = 3
+SECOND_IS_FLAGGED = 4
 OPERATIONS = ("submit", "status", "result", "cancel")
 SAMPLES = [
     sample

@@ -5,6 +5,7 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from understudy.fixtures.prompts import make_prompt, make_series
 
 

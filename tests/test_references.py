@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from image_specs import encoded
 from PIL import Image
+
 from understudy.mockserver.data_uris import DataUri, UnreadableDataUri, is_data_uri, parse_data_uri
 from understudy.mockserver.image_facts import ImageFacts, facts_of
 from understudy.mockserver.images import Reference

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from image_specs import a_spec, encoded
 from PIL import Image
+
 from understudy.mockserver.images import draw
 from understudy.mockserver.sheet import contact_sheet
 
