@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from hashlib import blake2b
-from math import isqrt
 from typing import Any
 
 import orjson
 
 from understudy.contracts.catalogue import Model
+from understudy.mockserver.data_uris import is_data_uri
 from understudy.mockserver.jobs import Submission
+from understudy.mockserver.sizes import sides_of
 
 PROMPT_KEPT = 500
 """How many characters of a prompt are kept; its digest covers the whole."""
@@ -20,24 +19,12 @@ PROMPT_KEPT = 500
 URL_KEPT = 2_048
 """URLs up to this many characters are kept as they are; of longer ones and of `data:` URIs, the digest."""
 
-DEFAULT_SIDES = (2048, 2048)
-_PIXELS = {"1k": 1024**2, "1.5k": 1536**2, "2k": 2048**2, "4k": 4096**2}
-_SIZE = re.compile(r"(\d{1,5})[*:](\d{1,5})(?: \(.*\))?", re.ASCII)
-
-
-@lru_cache(maxsize=256)
-def parse_sides(text: str) -> tuple[int, int] | None:
-    """Width and height in pixels of `2048*1024` or `2560:1440 (16:9)`; None for any other text."""
-    match = _SIZE.fullmatch(text)
-    return (int(match[1]), int(match[2])) if match else None
-
 
 def read_inputs(model: Model, inputs: Mapping[str, Any], shown: Mapping[str, Any] | None = None) -> Submission:
     """The submission that a model's valid inputs, defaults applied, ask for. `shown` is what results show of them."""
     prompt = str(_first(inputs, ("prompt", "text")) or "")
-    images = _first(inputs, ("images", "image", "image_urls")) or ()
     seed = inputs.get("seed")
-    width, height = _sides(inputs)
+    width, height = sides_of(inputs)
     return Submission(
         provider=model.provider,
         model=model.model_id,
@@ -47,11 +34,17 @@ def read_inputs(model: Model, inputs: Mapping[str, Any], shown: Mapping[str, Any
         width=width,
         height=height,
         image_format=str(inputs.get("output_format", model.output_format)),
-        references=tuple(map(_reference, [images] if isinstance(images, str) else images)),
+        references=tuple(map(_reference, images_of(inputs))),
         seed=int(seed) if isinstance(seed, (int, float)) else None,
         thorough=inputs.get("optimize_prompt_options") == "standard",
         inputs=b"{}" if shown is None else orjson.dumps(_bounded(shown)),
     )
+
+
+def images_of(inputs: Mapping[str, Any]) -> Sequence[str]:
+    """The input images as they were sent, in order: URLs and `data:` URIs."""
+    images = _first(inputs, ("images", "image", "image_urls")) or ()
+    return [images] if isinstance(images, str) else [str(image) for image in images]
 
 
 def _first(inputs: Mapping[str, Any], names: Sequence[str]) -> Any:
@@ -59,18 +52,6 @@ def _first(inputs: Mapping[str, Any], names: Sequence[str]) -> Any:
         if name in inputs:
             return inputs[name]
     return None
-
-
-def _sides(inputs: Mapping[str, Any]) -> tuple[int, int]:
-    """Width and height: said outright, or by an aspect ratio and a resolution, rounded to 16 pixels (assumed)."""
-    named = _first(inputs, ("size", "image_size"))
-    if named is not None:
-        return parse_sides(named) or DEFAULT_SIDES
-    ratio = parse_sides(str(inputs.get("aspect_ratio", "1:1"))) or (1, 1)
-    pixels = _PIXELS.get(str(inputs.get("resolution", "2k")).lower(), _PIXELS["2k"])
-    width = isqrt(pixels * ratio[0] // ratio[1])
-    height = isqrt(pixels * ratio[1] // ratio[0])
-    return round(width / 16) * 16, round(height / 16) * 16
 
 
 def _bounded(value: Any) -> Any:
@@ -81,12 +62,11 @@ def _bounded(value: Any) -> Any:
         return [_bounded(item) for item in value[:100]]
     if not isinstance(value, str):
         return value
-    return _reference(value) if value.startswith("data:") else value[:URL_KEPT]
+    return _reference(value) if is_data_uri(value) else value[:URL_KEPT]
 
 
-def _reference(value: object) -> str:
-    text = str(value)
-    if len(text) <= URL_KEPT and not text.startswith("data:"):
+def _reference(text: str) -> str:
+    if len(text) <= URL_KEPT and not is_data_uri(text):
         return text
     return f"blake2b:{_digest(text)}"
 
