@@ -79,15 +79,19 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
 
 
 async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:
-    """Sends a reply: by our own server's short way where there is one, else as any ASGI server expects it."""
+    """Sends a reply: by our own server's short way where there is one, else as any ASGI server expects it.
+
+    To HEAD goes the same without the body. A 304 has no length: it would be that of the body that is not sent.
+    """
     connection = scope.get("extensions", {}).get("understudy")
     length = str(len(reply.body)).encode()
-    if connection is not None:
+    bare = scope["method"] == "HEAD" or reply.status == 304
+    if connection is not None and not bare:
         await connection.reply(b"%s%s\r\n" % (_head(reply.status, reply.headers), length), reply.body)
         return
-    headers = [*reply.headers, (b"content-length", length)]
+    headers = reply.headers if reply.status == 304 else (*reply.headers, (b"content-length", length))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
+    await send({"type": "http.response.body", "body": b"" if bare else reply.body})
 
 
 @lru_cache(maxsize=256)

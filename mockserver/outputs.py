@@ -11,6 +11,7 @@ from understudy.mockserver.jobs import Job
 from understudy.mockserver.moments import format_second
 from understudy.mockserver.plans import dashed
 
+_PATH = re.compile(r"/(?:[^/]+/[^/]+/)?output/([^/]+)")
 _UUID = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _WAVESPEED = re.compile(rf"({_UUID})-u1_({_UUID})\.(\w+)")
 _RUNCOMFY = re.compile(r"([0-9a-f]{32})_\d{10,}_([0-9a-f]{8})\.(\w+)")
@@ -45,6 +46,12 @@ def _mark(job: Job, index: int) -> str:
     return blake2b(
         f"{job.id}:{index}".encode(), key=job.tenant.encode("utf-8", "surrogateescape")[:64], digest_size=16
     ).hexdigest()
+
+
+def file_of(path: str) -> str | None:
+    """The name of the file that a path of either form leads to; None for any other path."""
+    match = _PATH.fullmatch(path)
+    return match[1] if match else None
 
 
 def parse_file(name: str) -> OutputFile | None:
