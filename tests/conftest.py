@@ -11,6 +11,8 @@ import pytest
 
 from understudy.mockserver.app import create_app
 from understudy.mockserver.clock import Clock
+from understudy.mockserver.gallery import Draw
+from understudy.mockserver.images import draw
 from understudy.mockserver.jobs import Failure, Phase
 from understudy.mockserver.memory_store import MemoryStore
 from understudy.mockserver.server import ServerThread
@@ -26,9 +28,9 @@ GOING = frozenset({Phase.QUEUED, Phase.RUNNING})
 class Live:
     """A server on a real socket whose tenants have a manual clock, and a client with the key `key`."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, draw: Draw = draw) -> None:
         self.store = MemoryStore(clock, jobs=settings.jobs)
-        self.server = ServerThread(create_app(settings, self.store))
+        self.server = ServerThread(create_app(settings, self.store, draw))
         self.server.start()
         self.origin = self.server.origin
         self.client = self.client_of("key")
@@ -58,11 +60,11 @@ MakeLive = Callable[..., Live]
 
 @pytest.fixture
 def make_live() -> Iterator[MakeLive]:
-    """Starts servers with the settings given; on a manual clock unless another is given."""
+    """Starts servers with the settings given; on a manual clock and with real drawings unless others are given."""
     started: list[Live] = []
 
-    def make(clock: Clock | None = None, **settings: Any) -> Live:
-        live = Live(replace(Settings(seed=1), **settings), clock or Clock.manual())
+    def make(clock: Clock | None = None, draw: Draw = draw, **settings: Any) -> Live:
+        live = Live(replace(Settings(seed=1), **settings), clock or Clock.manual(), draw)
         started.append(live)
         return live
 
