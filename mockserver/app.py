@@ -132,7 +132,8 @@ class HotPath:
                     if endpoint is not None and job_id:
                         scope["path_params"] = {"id": job_id}
                         return endpoint
-            if "/output/" in path and (file := file_of(path)) is not None:
+            file = file_of(path)
+            if file is not None:
                 scope["path_params"] = {"file": file}
                 return self._gallery
         elif method == "POST" and path in self._submits:

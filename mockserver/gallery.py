@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from understudy.mockserver.exchange import Headers, Reply, send_reply
 from understudy.mockserver.images import LARGEST_SIDE, LARGEST_WEBP, ImageSpec, as_format, draw, media_type
 from understudy.mockserver.jobs import Job, Phase
-from understudy.mockserver.outputs import index_of, parse_file
+from understudy.mockserver.outputs import OutputFile, index_of, parse_file
 from understudy.mockserver.ranges import parse_range
 from understudy.mockserver.store import Store
 
@@ -65,13 +65,15 @@ class Drawings:
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """A file of a job's, and what is always said of it. A job is a frozen value: one that changed is another."""
+    """A file of a job's, and what is said of it: `about` always, `headers` with its data. A job is a frozen value: one
+    that changed is another."""
 
+    file: OutputFile
     job: Job
     spec: ImageSpec
     tag: bytes
     about: Headers
-    media_type: tuple[bytes, bytes]
+    headers: Headers
 
 
 class Gallery:
@@ -89,6 +91,8 @@ class Gallery:
 
     async def _answer(self, output: _Output, scope: Scope) -> Reply:
         asked = {name: value for name, value in scope["headers"] if name in CONDITIONS}
+        if not asked:
+            return Reply(200, await self._drawings.get(output.spec), output.headers)
         if _names(asked.get(b"if-none-match", b""), output.tag):
             return Reply(304, b"", output.about)
         data = await self._drawings.get(output.spec)
@@ -97,19 +101,19 @@ class Gallery:
         if scope["method"] == "GET" and asked.get(b"if-range", output.tag) == output.tag:
             wanted = parse_range(asked.get(b"range", b"").decode("latin-1"), len(data))
         if wanted is None:
-            return Reply(200, data, (output.media_type, *output.about))
+            return Reply(200, data, output.headers)
         if not wanted:
             return Reply(416, b"", ((b"content-range", b"bytes */%d" % len(data)), *output.about))
         place = (b"content-range", b"bytes %d-%d/%d" % (wanted.start, wanted.stop - 1, len(data)))
-        return Reply(206, data[wanted.start : wanted.stop], (output.media_type, place, *output.about))
+        return Reply(206, data[wanted.start : wanted.stop], (place, *output.headers))
 
     async def _find(self, name: str) -> _Output | None:
         """The file of that name: there is none before its job has succeeded, nor after that is erased."""
-        file = parse_file(name)
+        known = self._known.get(name)
+        file = parse_file(name) if known is None else known.file
         found = await self._store.locate(file.job_id) if file else None
         if file is None or found is None or found.job.erased or found.job.at(found.now) is not Phase.SUCCEEDED:
             return None
-        known = self._known.get(name)
         if known is not None and known.job is found.job:
             return known
         index = index_of(found.job, file)
@@ -117,16 +121,16 @@ class Gallery:
             return None
         if len(self._known) >= KNOWN:
             self._known.clear()
-        output = self._known[name] = _output(found.job, image_spec(found.job, index))
+        output = self._known[name] = _output(file, found.job, image_spec(found.job, index))
         return output
 
 
-def _output(job: Job, spec: ImageSpec) -> _Output:
+def _output(file: OutputFile, job: Job, spec: ImageSpec) -> _Output:
     # A reference's digest stands for its thumbnail.
     seen = (repr(replace(spec, references=())), *(reference.digest for reference in spec.references))
     tag = b'"%s"' % blake2b("\0".join(seen).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest().encode()
     about = ((b"etag", tag), (b"accept-ranges", b"bytes"), (b"cache-control", b"public, max-age=604800, immutable"))
-    return _Output(job, spec, tag, about, (b"content-type", media_type(spec.format).encode()))
+    return _Output(file, job, spec, tag, about, ((b"content-type", media_type(spec.format).encode()), *about))
 
 
 def _names(condition: bytes, tag: bytes) -> bool:

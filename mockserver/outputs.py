@@ -11,7 +11,6 @@ from understudy.mockserver.jobs import Job
 from understudy.mockserver.moments import format_second
 from understudy.mockserver.plans import dashed
 
-_PATH = re.compile(r"/(?:[^/]+/[^/]+/)?output/([^/]+)")
 _UUID = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _WAVESPEED = re.compile(rf"({_UUID})-u1_({_UUID})\.(\w+)")
 _RUNCOMFY = re.compile(r"([0-9a-f]{32})_\d{10,}_([0-9a-f]{8})\.(\w+)")
@@ -50,8 +49,8 @@ def _mark(job: Job, index: int) -> str:
 
 def file_of(path: str) -> str | None:
     """The name of the file that a path of either form leads to; None for any other path."""
-    match = _PATH.fullmatch(path)
-    return match[1] if match else None
+    folder, found, name = path.rpartition("/output/")
+    return name if found and (not folder or folder.count("/") == 2) and "/" not in name else None
 
 
 def parse_file(name: str) -> OutputFile | None:
