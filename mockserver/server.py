@@ -58,6 +58,12 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = {"understudy": cast("dict[object, object]", self)}
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Lets go of the last request too, which knows the connection: without a cycle, both vanish at once."""
+        super().connection_lost(exc)
+        if self.cycle is not None and self.cycle.response_complete:
+            self.cycle = self.scope = None  # type: ignore[assignment]  # nothing comes after this
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         hot = self.find_hot(cast("Scope", cycle.scope))
         if hot is None:
