@@ -75,12 +75,20 @@ class Interruption:
         assert self.phase.ended, f"An interruption ends a job, so its phase is final, not {self.phase.name}."
 
 
+class Hook(NamedTuple):
+    """Whom to tell when a job has ended, and the origin that the URLs in what is told are on."""
+
+    url: str
+    origin: str
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
     """What was asked for, in no provider's words. Bounded: an input's bytes are not kept, its digest is.
 
     width and height are pixels; `price` is microdollars; `seed` is the input's own seed, if it had one; `inputs` is the
-    inputs as JSON, long values cut, for providers that show them again.
+    inputs as JSON, long values cut, for providers that show them again. `base64` wants images in the answer in place
+    of URLs, `sync` the end of the job in the answer to the submission.
     """
 
     provider: str
@@ -95,7 +103,8 @@ class Submission:
     seed: int | None = None
     price: int = 0
     base64: bool = False
-    webhook: str | None = None
+    sync: bool = False
+    webhook: Hook | None = None
     inputs: bytes = b"{}"
 
 
