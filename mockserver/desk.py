@@ -61,7 +61,7 @@ class Desk:
         return key
 
     async def submit(self, tenant: str, call: Call, read_webhook: ReadWebhook | None = None) -> Found:
-        """The job that a valid body becomes. Raises UnknownModel, Malformed, Invalid, or what is wrong with a webhook."""
+        """The job that a valid body becomes. Raises UnknownModel, Malformed, Invalid, or why its webhook is refused."""
         model = self.models.get(call.params["model_id"])
         if model is None:
             raise UnknownModel(call.params["model_id"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
 import types
@@ -25,6 +26,9 @@ CLOSE = b"connection: close\r\n\r\n"
 
 SMALL = 65_536
 """A hot request's body of up to this many bytes is waited for before the request is begun."""
+
+UNHEARD = logging.Logger("understudy.unheard", logging.CRITICAL + 1)
+"""Where uvicorn may complain of requests that end because the server does."""
 
 GRACE = 0.05
 """Seconds that requests under way have to finish when the server stops."""
@@ -180,6 +184,8 @@ class Server:
         if self._state.tasks:
             await asyncio.wait(self._state.tasks, timeout=GRACE)
         for connection in list(self._state.connections):
+            if connection.cycle is not None:
+                connection.cycle.logger = UNHEARD
             connection.transport.abort()
         await asyncio.sleep(0)  # lets uvicorn hear that they are gone, before it hears of the cancellation
         for task in self._state.tasks:
