@@ -94,6 +94,12 @@ class Connection(HttpToolsProtocol):
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 
+    def drop(self) -> None:
+        """Ends the connection. What a request under way makes of that is nobody's concern."""
+        if self.cycle is not None:
+            self.cycle.logger = UNHEARD
+        self.transport.abort()
+
     server_state: _State
 
     async def reply(self, head: bytes, body: bytes) -> None:
@@ -184,9 +190,7 @@ class Server:
         if self._state.tasks:
             await asyncio.wait(self._state.tasks, timeout=GRACE)
         for connection in list(self._state.connections):
-            if connection.cycle is not None:
-                connection.cycle.logger = UNHEARD
-            connection.transport.abort()
+            cast("Connection", connection).drop()
         await asyncio.sleep(0)  # lets uvicorn hear that they are gone, before it hears of the cancellation
         for task in self._state.tasks:
             task.cancel()

@@ -43,7 +43,7 @@ def on_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
 class WatchedStore(MemoryStore):
     """A store that tells a test when somebody waits, has stopped waiting, and when an attempt is on record."""
 
-    def __init__(self, clock: Clock | None = None, **bounds: int) -> None:
+    def __init__(self, clock: Clock | None = None, **bounds: Any) -> None:
         super().__init__(clock or Clock.manual(), **bounds)
         self.began: asyncio.Queue[int] = asyncio.Queue()
         self.ended: asyncio.Queue[int] = asyncio.Queue()
@@ -65,8 +65,8 @@ class WatchedStore(MemoryStore):
 
 
 def settings(queue_time: int = 500, run_time: int = 2_000, **others: Any) -> Settings:
-    times = {"queue_time": DurationRange(queue_time, queue_time), "run_time": DurationRange(run_time, run_time)}
-    return Settings(seed=7, **times, **others)
+    times = DurationRange(queue_time, queue_time), DurationRange(run_time, run_time)
+    return Settings(queue_time=times[0], run_time=times[1], seed=7, **others)
 
 
 @asynccontextmanager
@@ -148,7 +148,7 @@ def receiving(*statuses: int) -> Iterator[Receiver]:
             self.end_headers()
             inbox.put(Received(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -11,7 +11,7 @@ from understudy.contracts import catalogue
 from understudy.contracts.compare import differences
 
 SAMPLES = {sample.name: sample for sample in catalogue.samples("wavespeed")}
-INPUTS = {"max_images": 2, "size": "1024*1024"}
+INPUTS: dict[str, Any] = {"max_images": 2, "size": "1024*1024"}
 
 
 async def outputs(**inputs: Any) -> list[str]:
