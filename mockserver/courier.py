@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from understudy.mockserver.durations import format_duration
 from understudy.mockserver.jobs import Job
+from understudy.mockserver.posting import open_client, post
 from understudy.mockserver.refusals import BadWebhook, HostRefused
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Store
@@ -79,7 +80,7 @@ class Courier:
                     await slots.acquire()
                     delivery = await self._store.next_delivery(self._settings.webhook_timeout + LEASE)
                     if client is None:
-                        client = await asyncio.to_thread(_open_client)
+                        client = await asyncio.to_thread(open_client)
                     task = under_way.create_task(self._carry(client, delivery))
                     task.add_done_callback(lambda _: slots.release())
         finally:
@@ -101,25 +102,12 @@ class Courier:
         await self._store.settle(delivery, attempt, self._settings.webhook_backoff)
 
     async def _post(self, client: httpx.AsyncClient, delivery: Delivery) -> int:
-        """The receiver's status. Connects to an address that was checked, so that a name cannot change in between."""
-        import httpx
-
-        target = parse_target(delivery.url)
-        addresses = await self._addresses(target)
-        body = self._bodies[delivery.job.submission.provider](delivery.job)
-        url = httpx.URL(delivery.url)
-        sent = headers(delivery, self.secret(delivery.job.tenant), int(time.time()), body)
-        sent["host"] = url.netloc.decode("ascii")
-        for left in reversed(range(len(addresses))):
-            there = url.copy_with(host=addresses[-1 - left])
-            server = {"sni_hostname": url.raw_host.decode("ascii")}
-            try:
-                async with client.stream("POST", there, content=body, headers=sent, extensions=server) as response:
-                    return response.status_code
-            except httpx.ConnectError:
-                if not left:
-                    raise
-        raise OSError(f"{target.host} has no address")
+        """The receiver's status. Its addresses are checked once more: a name may have changed since it was admitted."""
+        job = delivery.job
+        addresses = await self._addresses(parse_target(delivery.url))
+        body = self._bodies[job.submission.provider](job)
+        sent = headers(delivery, self.secret(job.tenant), int(time.time()), body)
+        return await post(client, delivery.url, addresses, sent, body)
 
     async def _addresses(self, target: Target) -> list[str]:
         """Where a target is. Raises HostRefused for what the settings do not allow, OSError for an unknown name."""
@@ -133,17 +121,3 @@ class Courier:
         if refused is not None:
             raise HostRefused(target.host, refused)
         return addresses
-
-
-def _open_client() -> httpx.AsyncClient:
-    """In a thread, since importing it and reading the certificates takes longer than anybody should wait for."""
-    import httpx
-
-    # Each delivery has a connection of its own: one that the receiver has closed meanwhile would look like a failure.
-    return httpx.AsyncClient(
-        timeout=None,
-        follow_redirects=False,
-        trust_env=False,
-        headers={"user-agent": "understudy"},
-        limits=httpx.Limits(max_keepalive_connections=0),
-    )

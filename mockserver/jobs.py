@@ -86,9 +86,9 @@ class Hook(NamedTuple):
 class Submission:
     """What was asked for, in no provider's words. Bounded: an input's bytes are not kept, its digest is.
 
-    width and height are pixels; `price` is microdollars; `seed` is the input's own seed, if it had one; `inputs` is the
-    inputs as JSON, long values cut, for providers that show them again. `base64` wants images in the answer in place
-    of URLs, `sync` the end of the job in the answer to the submission.
+    width and height are pixels; `price` is microdollars; `seed` is the input's own seed, if it had one; `thorough`
+    asks for care rather than speed; `base64` wants images in the answer in place of URLs, `sync` the job's end in the
+    answer to the submission; `inputs` is the inputs as JSON, long values cut, where they are shown again.
     """
 
     provider: str
@@ -102,6 +102,7 @@ class Submission:
     references: tuple[str, ...] = ()
     seed: int | None = None
     price: int = 0
+    thorough: bool = False
     base64: bool = False
     sync: bool = False
     webhook: Hook | None = None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import requests
 from serving import MODEL, WatchedStore, get, on_loop, result, serving, settings, submit
+
 from understudy.contracts import catalogue
 from understudy.contracts.compare import differences
 

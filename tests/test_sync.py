@@ -8,6 +8,7 @@ import time
 import pytest
 import wavespeed
 from serving import MODEL, Answer, WatchedStore, get, on_loop, result, serving, settings, submit
+
 from understudy.contracts import catalogue
 from understudy.contracts.compare import differences
 from understudy.mockserver.clock import Clock

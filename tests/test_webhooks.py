@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 import wavespeed
 from serving import MODEL, Received, WatchedStore, get, on_loop, receiving, result, serving, settings, submit
+
 from understudy.contracts import catalogue
 from understudy.contracts.compare import differences
 from understudy.mockserver.jobs import Phase
