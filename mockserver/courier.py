@@ -67,9 +67,9 @@ class Courier:
 
     async def stop(self) -> None:
         """Ends the loop. What was under way stays in the store, as not delivered."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        assert self._task is not None, "Only a courier that was started is stopped."
+        self._task.cancel()
+        await asyncio.wait({self._task})
 
     async def _run(self) -> None:
         slots = asyncio.Semaphore(AT_ONCE)

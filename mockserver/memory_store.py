@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import heapq
 import itertools
@@ -14,6 +13,7 @@ from understudy.mockserver.jobs import Failure, Interruption, Job, Phase
 from understudy.mockserver.outbox import Outbox
 from understudy.mockserver.queueing import schedule
 from understudy.mockserver.store import Account, Found, Interrupted, Turn
+from understudy.mockserver.waiters import Waiters
 from understudy.mockserver.webhooks import Attempt, Delivery
 
 MINUTE = 60_000
@@ -67,7 +67,7 @@ class _Tenant:
     going: dict[str, Job] = field(default_factory=dict)
     crowd: int = 64
     wallets: dict[str, _Wallet] = field(default_factory=dict)
-    waiters: set[asyncio.Future[None]] = field(default_factory=set)
+    waiters: Waiters = field(default_factory=Waiters)
 
     def put(self, job: Job) -> None:
         self.jobs[job.id] = self.going[job.id] = job
@@ -77,26 +77,6 @@ class _Tenant:
     def prune(self, now: int) -> None:
         self.going = {job_id: job for job_id, job in self.going.items() if not job.at(now).ended}
         self.crowd = 2 * len(self.going) + 64
-
-    def wake(self) -> None:
-        _wake(self.waiters)
-
-
-def _wake(waiters: set[asyncio.Future[None]]) -> None:
-    for waiter in waiters:
-        if not waiter.done():
-            waiter.set_result(None)
-
-
-async def _sleep(waiters: set[asyncio.Future[None]], milliseconds: float | None) -> None:
-    """Waits until somebody wakes the waiters or the time has passed; for ever without one."""
-    waiter = asyncio.get_running_loop().create_future()
-    waiters.add(waiter)
-    try:
-        # One millisecond more than asked for, so that a clock has arrived and not almost.
-        await asyncio.wait({waiter}, timeout=None if milliseconds is None else milliseconds / 1000 + 0.001)
-    finally:
-        waiters.discard(waiter)
 
 
 class MemoryStore:
@@ -121,7 +101,7 @@ class MemoryStore:
         self._balance = balance
         self._deliveries = deliveries
         self._senders: dict[str, _Tenant] = {}
-        self._couriers: set[asyncio.Future[None]] = set()
+        self._couriers = Waiters()
         self._owners: dict[str, str] = {}
         self._tenants: dict[str, _Tenant] = {}
 
@@ -140,7 +120,7 @@ class MemoryStore:
         self._owners[job.id] = tenant
         if job.submission.webhook is not None:
             self._senders[tenant] = record
-            _wake(self._couriers)
+            self._couriers.wake()
         if capacity is not None:
             self._reschedule(record, provider, now)
             job = record.jobs[job.id]
@@ -173,8 +153,8 @@ class MemoryStore:
         provider = job.submission.provider
         record.wallets[provider].expect(job)
         self._reschedule(record, provider, now)
-        record.wake()
-        _wake(self._couriers)
+        record.waiters.wake()
+        self._couriers.wake()
         return Interrupted(job, now, effective=True)
 
     async def erase(self, tenant: str, job_ids: Collection[str]) -> int:
@@ -205,7 +185,7 @@ class MemoryStore:
         record = self._tenant(tenant)
         left = until - self._now(tenant)
         if left > 0:
-            await _sleep(record.waiters, None if record.clock.rate == 0 else left / record.clock.rate)
+            await record.waiters.sleep(None if record.clock.rate == 0 else left / record.clock.rate)
         return self._now(tenant)
 
     async def next_delivery(self, lease: int) -> Delivery:
@@ -216,13 +196,13 @@ class MemoryStore:
             soonest = min(ready, default=None)
             if soonest is not None and soonest[0] <= wall_now:
                 return soonest[2].outbox.take(soonest[2].clock, wall_now, lease)
-            await _sleep(self._couriers, None if soonest is None else soonest[0] - wall_now)
+            await self._couriers.sleep(None if soonest is None else soonest[0] - wall_now)
 
     async def settle(self, delivery: Delivery, attempt: Attempt, backoff: int) -> None:
         record = self._tenants.get(delivery.job.tenant)
         if record is not None:
             record.outbox.settle(delivery, attempt, record.clock, self._wall(), backoff)
-            _wake(self._couriers)
+            self._couriers.wake()
 
     async def deliveries(self, tenant: str) -> tuple[Delivery, ...]:
         record = self._tenants.get(tenant)
@@ -239,8 +219,8 @@ class MemoryStore:
         if changed.now(wall_now) < record.clock.now(wall_now):
             raise ValueError("A tenant's clock does not go back: start a new tenant, or reset this one.")
         record.clock = changed
-        record.wake()
-        _wake(self._couriers)
+        record.waiters.wake()
+        self._couriers.wake()
         return changed.now(wall_now)
 
     def _now(self, tenant: str) -> int:

@@ -193,7 +193,7 @@ async def test_without_a_lifespan_the_first_webhook_starts_the_courier() -> None
 
         async def send(message: object) -> None: ...
 
-        await app(scope, receive, send)  # type: ignore[arg-type]
+        await app(scope, receive, send)
         received = await receiver.next()
         await store.settled.get()
     assert ("/here", True) == (received.path, received.prediction["urls"]["get"].startswith("http://in.process/"))

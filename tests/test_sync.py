@@ -11,6 +11,7 @@ from serving import MODEL, Answer, WatchedStore, get, on_loop, result, serving, 
 
 from understudy.contracts import catalogue
 from understudy.contracts.compare import differences
+from understudy.mockserver.app import create_app
 from understudy.mockserver.clock import Clock
 from understudy.mockserver.jobs import Phase
 
@@ -145,7 +146,7 @@ async def test_a_client_that_hangs_up_frees_all_that_it_held(caplog: pytest.LogC
         held = asyncio.all_tasks() - before
         if held:
             await asyncio.wait(held)
-        assert (before, set()) == (asyncio.all_tasks(), store._tenants["key"].waiters)
+        assert (before, 0) == (asyncio.all_tasks(), len(store._tenants["key"].waiters))
     assert [] == caplog.records
 
 
@@ -165,3 +166,30 @@ async def test_a_server_that_stops_ends_the_waits_within_a_tenth_of_a_second(cap
         await asyncio.wait([asyncio.ensure_future(writer.wait_closed())])
     assert (5, before) == (store.ended.qsize(), asyncio.all_tasks())
     assert [] == caplog.records
+
+
+@on_loop
+async def test_what_a_client_goes_on_sending_is_not_its_departure() -> None:
+    store = WatchedStore()
+    sent: list[object] = []
+    messages: list[dict[str, object]] = [
+        {"type": "http.request", "body": b'{"prompt": "A shoe", "enable_sync_mode": true}'}
+    ]
+    messages += [{"type": "http.request", "body": b""}, {"type": "http.disconnect"}]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "scheme": "http",
+        "path": f"/api/v3/{MODEL}",
+        "query_string": b"",
+        "headers": [(b"host", b"in.process"), (b"authorization", b"Bearer key")],
+    }
+
+    async def receive() -> dict[str, object]:
+        return messages.pop(0)
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    await create_app(settings(), store)(scope, receive, send)
+    assert ([], 2, 1) == (messages, len(sent), store.began.qsize())

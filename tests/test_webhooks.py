@@ -358,3 +358,15 @@ async def test_stopping_keeps_the_record_and_the_next_server_delivers_what_is_le
             assert ["/", "/later"] == [(await receiver.next()).path for _ in range(2)]
             await store.settled.get()
         assert [Outcome.DELIVERED] == await outcomes(store, "later")
+
+
+@on_loop
+async def test_a_host_is_checked_again_when_it_is_delivered_to() -> None:
+    store = WatchedStore()
+    with receiving() as receiver:
+        async with serving(store) as origin:
+            await submit(origin, query(receiver.origin))
+        async with serving(store, settings(webhook_hosts=parse_hosts("192.0.2.0/24"))):
+            await store.advance(2_500)
+            assert "127.0.0.1 (127.0.0.1) is not among webhook_hosts" == (await store.settled.get()).error
+    assert 0 == receiver.waiting
