@@ -70,9 +70,7 @@ def measure(options: argparse.Namespace) -> int:
         raise CannotMeasure(f"Two cores are needed; this process may use {cores}.")
     os.sched_setaffinity(0, {cores[0]})
     lowest = []
-    print(
-        "| image | bytes | uvicorn req/s | understudy req/s | ratio | lowest – highest | p99 ms: uvicorn, understudy |"
-    )
+    print("| image | bytes | uvicorn req/s | understudy req/s | ratio | lowest – highest | p99 ms of both |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for size in SIZES:
         plain, ours, length = rounds_of(wrk, size, cores[-1], options.rounds, options.seconds)
@@ -145,12 +143,9 @@ def load(wrk: str, url: str, data: bytes, seconds: int) -> Load:
     wrong = [f"{figures[name]} {name}" for name in WRONG if figures[name]]
     if wrong or not figures["requests"]:
         raise CannotMeasure(f"{url} gets no figure: {', '.join(wrong) or 'no answer'}.")
-    # A head has a few hundred bytes; of the last answers, one a connection, wrk may have seen a part.
-    if (
-        not 0
-        <= figures["bytes"] - figures["requests"] * len(data)
-        < figures["requests"] * 1000 + CONNECTIONS * len(data)
-    ):
+    # A head has a few hundred bytes; of the last answer on each connection wrk may have seen a part.
+    surplus = figures["bytes"] - figures["requests"] * len(data)
+    if not 0 <= surplus < figures["requests"] * 1000 + CONNECTIONS * len(data):
         raise CannotMeasure(f"{url} gets no figure: {figures['requests']} answers of {figures['bytes']} bytes in all.")
     taken = figures["duration_us"] / 1e6
     return Load(figures["requests"] / taken, figures["p50_us"] / 1000, figures["p99_us"] / 1000, taken)

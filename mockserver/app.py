@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from understudy.contracts import catalogue
+from understudy.mockserver.courier import Courier
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Dialect, Endpoint, Operation
 from understudy.mockserver.exchange import Call, Reply
@@ -46,18 +47,20 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
     settings = settings or Settings()
     if settings.seed is None:
         settings = dataclasses.replace(settings, seed=secrets.randbits(32))
-    store = store or MemoryStore(jobs=settings.jobs)
+    store = store or MemoryStore(jobs=settings.jobs, deliveries=settings.webhook_records)
     switches = Switches(settings.assume)
     drawings = Drawings(settings.image_cache, draw)
     intake = Intake()
-    dialects: tuple[_Spoken, ...] = (WaveSpeed(switches), RunComfy(switches))
+    wavespeed = WaveSpeed(switches)
+    courier = Courier(store, settings, {wavespeed.name: wavespeed.webhook_body})
+    dialects: tuple[_Spoken, ...] = (wavespeed, RunComfy(switches))
 
     routes: list[Route] = []
     hot: dict[str, Mapping[str, ASGIApp]] = {}
     submits: dict[str, tuple[ASGIApp, str]] = {}
     for dialect in dialects:
         models = {name: model.under(settings.assume) for name, model in catalogue.models(dialect.name).items()}
-        desk = Desk(dialect, models, settings, store, intake)
+        desk = Desk(dialect, models, settings, store, courier, drawings, intake)
         polls: dict[str, ASGIApp] = {}
         for operation in (*dialect.operations(desk), _unknown(dialect)):
             endpoint = Endpoint(operation, dialect, desk.authenticate, settings.body_limit)
@@ -78,7 +81,9 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        courier.start()
         yield
+        await courier.stop()
         drawings.close()
         intake.close()
 

@@ -25,6 +25,7 @@ def read_inputs(model: Model, inputs: Mapping[str, Any], shown: Mapping[str, Any
     prompt = str(_first(inputs, ("prompt", "text")) or "")
     seed = inputs.get("seed")
     width, height = sides_of(inputs)
+    known = model.input_schema["properties"]
     return Submission(
         provider=model.provider,
         model=model.model_id,
@@ -36,6 +37,8 @@ def read_inputs(model: Model, inputs: Mapping[str, Any], shown: Mapping[str, Any
         image_format=str(inputs.get("output_format", model.output_format)),
         references=tuple(map(_reference, images_of(inputs))),
         seed=int(seed) if isinstance(seed, (int, float)) else None,
+        base64=inputs.get("enable_base64_output") is True and "enable_base64_output" in known,
+        sync=inputs.get("enable_sync_mode") is True and "enable_sync_mode" in known,
         thorough=inputs.get("optimize_prompt_options") == "standard",
         inputs=b"{}" if shown is None else orjson.dumps(_bounded(shown)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
 import types
@@ -29,6 +30,9 @@ CLOSE = b"connection: close\r\n\r\n"
 SMALL = 65_536
 """A hot request's body of up to this many bytes is waited for before the request is begun."""
 
+UNHEARD = logging.Logger("understudy.unheard", logging.CRITICAL + 1)
+"""Where uvicorn may complain of requests that end because the server does."""
+
 GRACE = 0.05
 """Seconds that requests under way have to finish when the server stops."""
 
@@ -54,11 +58,21 @@ class Connection(HttpToolsProtocol):
     find_hot: Callable[[Scope], ASGIApp | None] = staticmethod(lambda scope: None)
     _held: tuple[RequestResponseCycle, ASGIApp] | None = None
     # Not always `cycle`, which is the last request of those that a client has sent without waiting for answers.
-    _answering: RequestResponseCycle
+    _answering: RequestResponseCycle | None = None
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {"understudy": cast("dict[object, object]", self)}
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Lets go of the last request too, which knows the connection: without a cycle, both vanish at once."""
+        super().connection_lost(exc)
+        answering, self._answering = self._answering, None
+        if answering is not None and not answering.response_complete:
+            answering.disconnected = True
+            answering.message_event.set()
+        if self.cycle is not None and self.cycle.response_complete:
+            self.cycle = self.scope = None  # type: ignore[assignment]  # nothing comes after this
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
@@ -96,6 +110,12 @@ class Connection(HttpToolsProtocol):
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 
+    def drop(self) -> None:
+        """Ends the connection. What a request under way makes of that is nobody's concern."""
+        if self.cycle is not None:
+            self.cycle.logger = UNHEARD
+        self.transport.abort()
+
     server_state: _State
 
     async def reply(self, head: bytes, body: bytes) -> None:
@@ -105,9 +125,9 @@ class Connection(HttpToolsProtocol):
         are a fifth faster for it.
         """
         cycle = self._answering
-        if self.flow.write_paused and not cycle.disconnected:
+        if cycle is not None and self.flow.write_paused:
             await self.flow.drain()
-        if cycle.disconnected:
+        if cycle is None or cycle.disconnected:
             return
         cycle.response_started = cycle.response_complete = True
         blank = b"\r\n" if cycle.keep_alive else CLOSE
@@ -191,7 +211,7 @@ class Server:
         if self._state.tasks:
             await asyncio.wait(self._state.tasks, timeout=GRACE)
         for connection in list(self._state.connections):
-            connection.transport.abort()
+            cast("Connection", connection).drop()
         await asyncio.sleep(0)  # lets uvicorn hear that they are gone, before it hears of the cancellation
         for task in self._state.tasks:
             task.cancel()

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from live import WAVESPEED, Live, MakeLive
 from PIL import Image
 
-from conftest import WAVESPEED, Live, MakeLive
 from understudy.fixtures import read_image
 from understudy.mockserver.images import ImageSpec, draw
 from understudy.mockserver.jobs import Phase

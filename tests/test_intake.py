@@ -20,9 +20,9 @@ import httpx
 import orjson
 import pytest
 from image_specs import encoded
+from live import IMAGE, RUNCOMFY, WAVESPEED, Live, MakeLive
 from PIL import Image
 
-from conftest import IMAGE, RUNCOMFY, WAVESPEED, Live, MakeLive
 from understudy.mockserver.images import Reference
 from understudy.mockserver.intake import KEPT, Intake, Pictures, can_look_into
 from understudy.mockserver.references import UnreadableReference
