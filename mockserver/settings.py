@@ -182,5 +182,5 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str], path: 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Variables that look like settings and are none, so that a typo can be told."""
-    known = {*VARIABLES.values(), f"{PREFIX}CONFIG"}
+    known = {*VARIABLES.values(), *(f"{PREFIX}{name}" for name in ("CONFIG", "BASE_URL", "KEY"))}
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
