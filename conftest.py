@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,14 @@ from understudy.mockserver.settings import Settings
 settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+NO_BROWSER = "no chromium on PATH: `make browser` installs Debian's and runs these tests"
+
+
+def pytest_report_header() -> str:
+    return f"browser: {BROWSER or NO_BROWSER}"
 
 
 @pytest.fixture
