@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test check release bench clean
+.PHONY: serve test check release bench browser clean
 
 serve: .venv/ready
 	$(BIN)/understudy serve
@@ -23,10 +23,22 @@ check: .venv/ready
 	$(BIN)/python -m zipfile -e build/wheel/*.whl build/types
 	MYPYPATH=build/types $(BIN)/mypy --python-executable $(BIN)/python -p understudy
 	MYPYPATH=build/types:tests $(BIN)/mypy --python-executable $(BIN)/python conftest.py tests examples
+	MYPYPATH=benchmarks:build/types $(BIN)/mypy --python-executable $(BIN)/python benchmarks
 
 # The second stage: what ships, installed in a fresh environment outside the tree.
 release: .venv/ready
 	$(BIN)/python -m pytest -q tests/release.py
+
+# Needs wrk and two idle cores: docs/benchmarks.md.
+bench: .venv/ready
+	$(BIN)/python benchmarks/cycle.py --check
+	$(BIN)/python benchmarks/serving.py --check
+	$(BIN)/python benchmarks/images.py --check
+
+# The tests that need a browser, which `make test` leaves out where there is none: no package registry has one.
+browser: .venv/ready
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium; }
+	$(BIN)/python -m pytest tests/test_browser.py
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
