@@ -30,14 +30,19 @@ def json_reply(status: int, content: object) -> Reply:
 
 @dataclass(slots=True)
 class Call:
-    """A request with a known operation. `origin` is where the client reached us: scheme, host and port."""
+    """A request with a known operation. `origin` is where the client reached us: scheme, host and port.
+
+    `query` is the raw query string. `stream` is there for an operation that reads the body itself.
+    """
 
     method: str
     path: str
     params: dict[str, Any]
     origin: str
     authorization: bytes
+    query: bytes
     body: bytes = b""
+    stream: tuple[Scope, Receive] | None = None
 
 
 def read_head(scope: Scope) -> Call:
@@ -52,7 +57,9 @@ def read_head(scope: Scope) -> Call:
         address, port = scope["server"]
         host = f"{address}:{port}".encode()
     origin = f"{scope['scheme']}://{host.decode('latin-1')}"
-    return Call(scope["method"], scope["path"], scope.get("path_params", {}), origin, authorization)
+    return Call(
+        scope["method"], scope["path"], scope.get("path_params", {}), origin, authorization, scope["query_string"]
+    )
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:

@@ -53,7 +53,7 @@ class InputRules:
     def _problems(self, inputs: dict[str, Any]) -> Iterator[Problem]:
         if not self._validator.is_valid(inputs):
             for error in self._validator.iter_errors(inputs):
-                yield _problem(error)
+                yield problem_of(error)
         for name, (least, most) in self._sizes.items():
             value = inputs.get(name)
             if isinstance(value, str):
@@ -62,7 +62,8 @@ class InputRules:
                     yield Problem((name,), "size", (least, most), value)
 
 
-def _problem(error: jsonschema_rs.ValidationError) -> Problem:
+def problem_of(error: jsonschema_rs.ValidationError) -> Problem:
+    """What a validator complains of."""
     keyword = str(error.schema_path[-1])
     path = tuple(error.instance_path)
     details = error.kind.as_dict()
