@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from understudy.contracts.catalogue import Model
 from understudy.mockserver.dialect import Dialect
 from understudy.mockserver.exchange import Call
 from understudy.mockserver.inputs import read_inputs
 from understudy.mockserver.jobs import Job, Phase
+from understudy.mockserver.key_rules import STRICT, KeyRules
+from understudy.mockserver.limits import UNLIMITED, Limits
+from understudy.mockserver.own_models import is_model_id, stand_in
 from understudy.mockserver.plans import make_job
-from understudy.mockserver.refusals import ForeignJob, Unauthenticated, UnknownJob, UnknownModel
+from understudy.mockserver.refusals import (
+    ForeignJob,
+    InsufficientCredits,
+    Invalid,
+    RateLimited,
+    Unauthenticated,
+    UnknownJob,
+    UnknownModel,
+)
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Found, Interrupted, Store, Turn
 from understudy.mockserver.validation import InputRules, parse_object
@@ -19,12 +31,24 @@ from understudy.mockserver.validation import InputRules, parse_object
 class Desk:
     """One provider's counter: a dialect, its models, and the store behind them."""
 
-    def __init__(self, dialect: Dialect, models: Mapping[str, Model], settings: Settings, store: Store) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        models: Mapping[str, Model],
+        settings: Settings,
+        store: Store,
+        *,
+        limits: Limits = UNLIMITED,
+        keys: KeyRules = STRICT,
+    ) -> None:
         self.dialect = dialect
         self.store = store
         self.models = models
         self._settings = settings
+        self._limits = limits
+        self._keys = keys
         self._rules = {model_id: InputRules(model) for model_id, model in models.items()}
+        self._no_rules = InputRules(stand_in(dialect.name, "any/model"))
 
     def authenticate(self, call: Call) -> str:
         """The tenant that a call's key names. Raises Unauthenticated."""
@@ -36,14 +60,18 @@ class Desk:
         return key
 
     async def submit(self, tenant: str, call: Call) -> Found:
-        """The job that a valid body becomes. Raises UnknownModel, Malformed or Invalid."""
-        model = self.models.get(call.params["model_id"])
-        if model is None:
-            raise UnknownModel(call.params["model_id"])
-        inputs = self._rules[model.model_id].apply(parse_object(call.body))
-        submission = read_inputs(model, inputs)
+        """The job that a valid body becomes. Raises UnknownModel, Malformed, Invalid, InsufficientCredits or
+        RateLimited."""
+        model = self.model(call.params["model_id"])
+        inputs = self._keys.settle(model, parse_object(call.body))
+        submission = read_inputs(model, self._rules.get(model.model_id, self._no_rules).apply(inputs))
 
         def make(turn: Turn) -> Job:
+            if submission.price > turn.balance:
+                raise InsufficientCredits
+            # Whether a submission that alone is beyond the limit would pass is not on record: it does not (assumed).
+            if self._limits.images is not None and turn.images + submission.count > self._limits.images:
+                raise RateLimited(self._limits.images)
             return make_job(
                 self._settings,
                 submission,
@@ -54,16 +82,43 @@ class Desk:
                 dashed_id=self.dialect.dashed_ids,
             )
 
-        return await self.store.submit(tenant, self.dialect.name, make)
+        return await self.store.submit(tenant, self.dialect.name, make, capacity=self._limits.capacity)
+
+    def model(self, model_id: str) -> Model:
+        """The model of that id. Raises UnknownModel."""
+        model = self.models.get(model_id)
+        if model is not None:
+            return model
+        if self._settings.any_model and is_model_id(self.dialect.name, model_id):
+            return stand_in(self.dialect.name, model_id)
+        raise UnknownModel(model_id)
+
+    def price(self, model_id: str, inputs: dict[str, Any]) -> int:
+        """What submitting the inputs would cost, in microdollars; what one image costs while some are missing. Raises
+        UnknownModel or Invalid."""
+        model = self.model(model_id)
+        try:
+            complete = self._rules.get(model_id, self._no_rules).apply(inputs)
+        except Invalid as invalid:
+            problems = tuple(problem for problem in invalid.problems if problem.rule != "required")
+            if problems:
+                raise Invalid(problems) from None
+            return model.price_microdollars
+        return read_inputs(model, complete).price
 
     async def find(self, tenant: str, call: Call) -> Found:
-        """The job that a call names. Raises UnknownJob, or ForeignJob when it is another tenant's."""
+        """The job that a call names. Raises UnknownJob, or ForeignJob when it is another tenant's.
+
+        An erased job is unknown, but to a dialect that shows what has become of it.
+        """
         job_id = call.params["id"]
         found = await self.store.find(tenant, job_id)
         if found is None or found.job.submission.provider != self.dialect.name:
             raise UnknownJob(job_id)
         if found.job.tenant != tenant:
             raise ForeignJob(job_id)
+        if found.job.erased and not self.dialect.shows_erased:
+            raise UnknownJob(job_id)
         return found
 
     async def cancel(self, tenant: str, call: Call, only_in: frozenset[Phase]) -> Interrupted:

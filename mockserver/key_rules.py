@@ -1,0 +1,42 @@
+"""What becomes of inputs that their schema does not name, and of null for those that may be left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from understudy.contracts.catalogue import Model
+from understudy.mockserver.refusals import Invalid, Problem
+from understudy.mockserver.switches import Switches
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRules:
+    """refuses_unknown: a key that the schema does not name is an error. drops_nulls: null for an optional input counts
+    as left out. Without either, inputs stay as they are."""
+
+    refuses_unknown: bool = False
+    drops_nulls: bool = False
+
+    @classmethod
+    def of(cls, provider: str, switches: Switches) -> KeyRules:
+        """Only WaveSpeed's sources contradict each other in this."""
+        if provider != "wavespeed":
+            return STRICT
+        refuses = switches["wavespeed.unknown_keys"] == "refused"
+        return cls(refuses, drops_nulls=switches["wavespeed.null_inputs"] == "dropped")
+
+    def settle(self, model: Model, inputs: dict[str, Any]) -> dict[str, Any]:
+        """The inputs that count. Raises Invalid."""
+        if self.refuses_unknown:
+            known = model.input_schema["properties"]
+            unknown = [name for name in inputs if name not in known]
+            if unknown:
+                raise Invalid(tuple(Problem((name,), "unknown", None, inputs[name]) for name in unknown))
+        if self.drops_nulls:
+            required = model.input_schema.get("required", ())
+            inputs = {name: value for name, value in inputs.items() if value is not None or name in required}
+        return inputs
+
+
+STRICT = KeyRules()
