@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import orjson
+from understudy.mockserver import runcomfy_account, runcomfy_catalogue
 from understudy.mockserver.bodies import Bodies
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
@@ -15,6 +16,7 @@ from understudy.mockserver.moments import format_second
 from understudy.mockserver.outputs import output_urls
 from understudy.mockserver.refusals import (
     ForeignJob,
+    InsufficientCredits,
     Invalid,
     Malformed,
     Problem,
@@ -25,6 +27,7 @@ from understudy.mockserver.refusals import (
     UnknownModel,
     UnknownRoute,
 )
+from understudy.mockserver.settings import Settings
 from understudy.mockserver.switches import Switches
 from understudy.mockserver.validation import json_type
 
@@ -57,15 +60,18 @@ class RunComfy:
 
     name = "runcomfy"
     prefix = "/v1"
+    other_prefixes: tuple[str, ...] = ("/prod/v2",)
+    shows_erased = False
     dashed_ids = True
     flags_images = False
 
     def __init__(self, switches: Switches) -> None:
         self._auth_status = switches["runcomfy.auth_error"]
+        self._balance_status = switches["runcomfy.insufficient_balance"]
         self._bodies = Bodies()
         self._queue_base = int(switches["runcomfy.queue_base"])
 
-    def operations(self, desk: Desk) -> tuple[Operation, ...]:
+    def operations(self, desk: Desk, settings: Settings) -> tuple[Operation, ...]:
         async def submit(tenant: str, call: Call) -> Reply:
             job, _ = await desk.submit(tenant, call)
             return json_reply(200, submitted(job, call.origin))
@@ -80,7 +86,8 @@ class RunComfy:
 
         async def result(tenant: str, call: Call) -> Reply:
             job, now = await desk.find(tenant, call)
-            return Reply(200, self._bodies.get("result", job, job.at(now), call.origin, _result))
+            body = self._bodies.get("result", job, job.at(now), call.origin, _result)
+            return Reply(200, runcomfy_account.with_cost(body, call.query, job, now) if call.query else body)
 
         async def cancel(tenant: str, call: Call) -> Reply:
             job, now, effective = await desk.cancel(tenant, call, frozenset({Phase.QUEUED}))
@@ -97,12 +104,16 @@ class RunComfy:
             Operation("status", "GET", "/v1/requests/{id}/status", status),
             Operation("result", "GET", "/v1/requests/{id}/result", result),
             Operation("cancel", "POST", "/v1/requests/{id}/cancel", cancel),
+            *runcomfy_account.operations(desk),
+            *runcomfy_catalogue.operations(desk),
             Operation("submit", "POST", "/v1/models/{model_id:path}", submit),
         )
 
     def refuse(self, refusal: Refusal) -> Reply:
         if isinstance(refusal, Unauthenticated) and self._auth_status == "400":
             return _error(400004, "The API token is missing or not valid.")
+        if isinstance(refusal, InsufficientCredits):
+            return _error(400002 if self._balance_status == "400" else 402001, "The account balance is not sufficient.")
         if isinstance(refusal, Invalid):
             return _invalid(
                 [
