@@ -76,6 +76,8 @@ class MemoryStore:
         record.wallets[provider] = wallet
         record.ordinal += 1
         wallet.capacity = capacity
+        if capacity is not None:
+            job = dataclasses.replace(job, held=None)  # until there is a slot for it: it cannot start before
         wallet.charge(job, now)
         record.put(job)
         self._owners[job.id] = tenant
