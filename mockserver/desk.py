@@ -13,7 +13,7 @@ from understudy.mockserver.jobs import Job, Phase
 from understudy.mockserver.key_rules import STRICT, KeyRules
 from understudy.mockserver.limits import UNLIMITED, Limits
 from understudy.mockserver.own_models import is_model_id, stand_in
-from understudy.mockserver.plans import make_job
+from understudy.mockserver.plans import Habits, make_job
 from understudy.mockserver.refusals import (
     ForeignJob,
     InsufficientCredits,
@@ -25,6 +25,7 @@ from understudy.mockserver.refusals import (
 )
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Found, Interrupted, Store, Turn
+from understudy.mockserver.switches import Switches
 from understudy.mockserver.validation import InputRules, parse_object
 
 
@@ -47,8 +48,9 @@ class Desk:
         self._settings = settings
         self._limits = limits
         self._keys = keys
-        self._rules = {model_id: InputRules(model) for model_id, model in models.items()}
-        self._no_rules = InputRules(stand_in(dialect.name, "any/model"))
+        self._habits = Habits.of(Switches(settings.assume))
+        self._rules = {model_id: InputRules(model, dialect.media) for model_id, model in models.items()}
+        self._no_rules = InputRules(stand_in(dialect.name, "any/model"), dialect.media)
 
     def authenticate(self, call: Call) -> str:
         """The tenant that a call's key names. Raises Unauthenticated."""
@@ -63,8 +65,14 @@ class Desk:
         """The job that a valid body becomes. Raises UnknownModel, Malformed, Invalid, InsufficientCredits or
         RateLimited."""
         model = self.model(call.params["model_id"])
+        rules = self._rules.get(model.model_id, self._no_rules)
         inputs = self._keys.settle(model, parse_object(call.body))
-        submission = read_inputs(model, self._rules.get(model.model_id, self._no_rules).apply(inputs))
+        problems = self._keys.problems(model, inputs) + rules.check(inputs)
+        failure = self.dialect.late_failure(problems) if problems else None
+        if problems and failure is None:
+            raise Invalid(problems)
+        shown = inputs if self.dialect.echoes else None
+        submission = read_inputs(model, rules.complete(inputs, problems), shown)
 
         def make(turn: Turn) -> Job:
             if submission.price > turn.balance:
@@ -80,6 +88,8 @@ class Desk:
                 turn.now,
                 flags_images=self.dialect.flags_images,
                 dashed_id=self.dialect.dashed_ids,
+                failure=failure,
+                habits=self._habits,
             )
 
         return await self.store.submit(tenant, self.dialect.name, make, capacity=self._limits.capacity)
@@ -97,14 +107,12 @@ class Desk:
         """What submitting the inputs would cost, in microdollars; what one image costs while some are missing. Raises
         UnknownModel or Invalid."""
         model = self.model(model_id)
-        try:
-            complete = self._rules.get(model_id, self._no_rules).apply(inputs)
-        except Invalid as invalid:
-            problems = tuple(problem for problem in invalid.problems if problem.rule != "required")
-            if problems:
-                raise Invalid(problems) from None
-            return model.price_microdollars
-        return read_inputs(model, complete).price
+        rules = self._rules.get(model_id, self._no_rules)
+        problems = rules.check(inputs)
+        wrong = tuple(problem for problem in problems if problem.rule != "required")
+        if wrong:
+            raise Invalid(wrong)
+        return model.price_microdollars if problems else read_inputs(model, rules.complete(inputs)).price
 
     async def find(self, tenant: str, call: Call) -> Found:
         """The job that a call names. Raises UnknownJob, or ForeignJob when it is another tenant's.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from understudy.contracts.catalogue import Model
-from understudy.mockserver.refusals import Invalid, Problem
+from understudy.mockserver.refusals import Problem
 from understudy.mockserver.switches import Switches
 
 
@@ -27,16 +27,18 @@ class KeyRules:
         return cls(refuses, drops_nulls=switches["wavespeed.null_inputs"] == "dropped")
 
     def settle(self, model: Model, inputs: dict[str, Any]) -> dict[str, Any]:
-        """The inputs that count. Raises Invalid."""
-        if self.refuses_unknown:
-            known = model.input_schema["properties"]
-            unknown = [name for name in inputs if name not in known]
-            if unknown:
-                raise Invalid(tuple(Problem((name,), "unknown", None, inputs[name]) for name in unknown))
-        if self.drops_nulls:
-            required = model.input_schema.get("required", ())
-            inputs = {name: value for name, value in inputs.items() if value is not None or name in required}
-        return inputs
+        """The inputs that count."""
+        if not self.drops_nulls:
+            return inputs
+        required = model.input_schema.get("required", ())
+        return {name: value for name, value in inputs.items() if value is not None or name in required}
+
+    def problems(self, model: Model, inputs: dict[str, Any]) -> tuple[Problem, ...]:
+        """The keys that should not be there."""
+        if not self.refuses_unknown:
+            return ()
+        known = model.input_schema["properties"]
+        return tuple(Problem((name,), "unknown", None, inputs[name]) for name in inputs if name not in known)
 
 
 STRICT = KeyRules()

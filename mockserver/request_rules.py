@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jsonschema_rs
+
 from understudy.mockserver.moments import parse_moment
 from understudy.mockserver.refusals import Invalid, Problem
 from understudy.mockserver.validation import parse_object, problem_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import orjson
+
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
 from understudy.mockserver.exchange import Call, Reply, json_reply

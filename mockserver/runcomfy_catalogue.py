@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qs
 
 import orjson
+
 from understudy.contracts.catalogue import Model
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation

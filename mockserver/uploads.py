@@ -11,6 +11,7 @@ from hashlib import blake2b
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+
 from understudy.mockserver.files import OVERHEAD, FoundFile, StoredFile
 from understudy.mockserver.store import Store
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
+
 from understudy.contracts.catalogue import Model
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
+
 from understudy.contracts import catalogue
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation

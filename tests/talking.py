@@ -1,6 +1,5 @@
 """A server on a socket whose tenants live on manual clocks, and a client to talk to it."""
 
-import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,13 +8,14 @@ from typing import Any
 
 import httpx
 import jsonschema_rs
+
 from understudy.contracts import catalogue
 from understudy.contracts.compare import differences
 from understudy.mockserver.app import create_app
 from understudy.mockserver.clock import Clock
 from understudy.mockserver.durations import DurationRange
 from understudy.mockserver.memory_store import MemoryStore
-from understudy.mockserver.server import running
+from understudy.mockserver.server import ServerThread
 from understudy.mockserver.settings import Settings
 
 WAVESPEED = "bytedance/seedream-v4/edit-sequential"
@@ -29,6 +29,7 @@ class Talk:
     origin: str
     client: httpx.Client
     store: MemoryStore
+    server: ServerThread
     assume: Mapping[str, str]
 
     def call(self, method: str, path: str, body: Any = None, *, key: str = "key", **extra: Any) -> httpx.Response:
@@ -64,10 +65,10 @@ class Talk:
         return status
 
     def advance(self, milliseconds: int, *, key: str = "key") -> None:
-        asyncio.run(self.store.set_clock(key, lambda clock, wall: clock.advance(milliseconds)))
+        self.server.call(self.store.set_clock(key, lambda clock, wall: clock.advance(milliseconds)))
 
     def now(self, *, key: str = "key") -> int:
-        return asyncio.run(self.store.clock(key)).now(0)
+        return self.server.call(self.store.clock(key)).now(0)
 
     def differs(self, provider: str, sample: str, body: Any) -> list[str]:
         """What in a body is not as in a golden sample."""
@@ -103,8 +104,13 @@ def talking(*, queue: int = QUEUE, run: int = RUN, **settings: Any) -> Iterator[
         }
     )
     store = MemoryStore(Clock.manual(), jobs=chosen.jobs, balance=chosen.balance, files=chosen.upload_store)
-    with running(create_app(chosen, store)) as origin, httpx.Client(base_url=origin) as client:
-        yield Talk(origin, client, store, chosen.assume)
+    server = ServerThread(create_app(chosen, store))
+    server.start()
+    try:
+        with httpx.Client(base_url=server.origin, trust_env=False) as client:
+            yield Talk(server.origin, client, store, server, chosen.assume)
+    finally:
+        server.stop()
 
 
 def conforms(body: Any, provider: str, name: str, assume: Mapping[str, str] | None = None) -> list[str]:

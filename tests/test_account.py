@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from talking import QUEUE, RUN, RUNCOMFY, WAVESPEED, Talk, conforms, exact, shoe, talking
+
 from understudy.mockserver.clock import MANUAL_START
 
 PRICES = {"wavespeed": Decimal("0.027"), "runcomfy": Decimal("0.03")}

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from talking import QUEUE, RUN, RUNCOMFY, WAVESPEED, Talk, conforms, talking
+
 from understudy.contracts import catalogue
 
 

@@ -3,6 +3,7 @@
 import pytest
 from click.testing import CliRunner
 from talking import QUEUE, RUN, WAVESPEED, Talk, conforms, talking
+
 from understudy.contracts import catalogue
 from understudy.mockserver.app import create_app
 from understudy.mockserver.cli import main

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from talking import QUEUE, RUN, WAVESPEED, conforms, talking
+
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import model_from_entry
 from understudy.mockserver.inputs import LONGEST_SIDE, MOST_IMAGES, read_inputs

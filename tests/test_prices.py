@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from talking import WAVESPEED, Talk, conforms, exact, talking
+
 from understudy.contracts import catalogue
 from understudy.mockserver.money import dollars, parse_dollars
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from talking import QUEUE, RUN, RUNCOMFY, shoe, talking
+
 from understudy.mockserver.jobs import Failure, Interruption, Job, Phase, Plan, Submission
 from understudy.mockserver.queueing import schedule
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 import wavespeed
 from talking import RUNCOMFY, WAVESPEED, Talk, conforms, talking
+
 from understudy.mockserver.files import OVERHEAD, Shelf, StoredFile
 
 KEYS = (f"tenant-{number}" for number in itertools.count())
