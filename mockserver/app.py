@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from understudy.contracts import catalogue
+from understudy.mockserver.courier import Courier
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Dialect, Endpoint, Operation
 from understudy.mockserver.exchange import Call, Reply
@@ -46,10 +47,17 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     settings = settings or Settings()
     if settings.seed is None:
         settings = dataclasses.replace(settings, seed=secrets.randbits(32))
-    store = store or MemoryStore(jobs=settings.jobs, balance=settings.balance, files=settings.upload_store)
+    store = store or MemoryStore(
+        jobs=settings.jobs,
+        balance=settings.balance,
+        files=settings.upload_store,
+        deliveries=settings.webhook_records,
+    )
     switches = Switches(settings.assume)
     drawings = Drawings(settings.image_cache)
-    dialects: tuple[_Spoken, ...] = (WaveSpeed(switches), RunComfy(switches))
+    wavespeed = WaveSpeed(switches)
+    courier = Courier(store, settings, {wavespeed.name: wavespeed.webhook_body})
+    dialects: tuple[_Spoken, ...] = (wavespeed, RunComfy(switches))
 
     routes: list[Route] = []
     hot: dict[str, dict[str, ASGIApp]] = {}
@@ -62,6 +70,8 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
             {name: model.under(settings.assume) for name, model in models.items()},
             settings,
             store,
+            courier,
+            drawings,
             limits=limits_of(dialect.name, settings, switches),
             keys=KeyRules.of(dialect.name, switches),
         )
@@ -84,7 +94,9 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        courier.start()
         yield
+        await courier.stop()
         drawings.close()
 
     app = App(routes=routes, lifespan=lifespan)

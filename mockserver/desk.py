@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from understudy.contracts.catalogue import Model
+from understudy.mockserver.courier import Courier
 from understudy.mockserver.dialect import Dialect
 from understudy.mockserver.exchange import Call
+from understudy.mockserver.gallery import Drawings
 from understudy.mockserver.inputs import read_inputs
-from understudy.mockserver.jobs import Job, Phase
+from understudy.mockserver.jobs import Hook, Job, Phase
 from understudy.mockserver.key_rules import STRICT, KeyRules
 from understudy.mockserver.limits import UNLIMITED, Limits
 from understudy.mockserver.own_models import is_model_id, stand_in
@@ -22,15 +26,19 @@ from understudy.mockserver.refusals import (
     Unauthenticated,
     UnknownJob,
     UnknownModel,
+    WebhookWithBase64,
 )
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Found, Interrupted, Store, Turn
 from understudy.mockserver.switches import Switches
 from understudy.mockserver.validation import InputRules, parse_object
 
+ReadWebhook = Callable[[Call, Mapping[str, Any]], str | None]
+"""The URL that a submission wants its webhook sent to, if any."""
+
 
 class Desk:
-    """One provider's counter: a dialect, its models, and the store behind them."""
+    """One provider's counter: a dialect, its models, and what stands behind them."""
 
     def __init__(
         self,
@@ -38,12 +46,17 @@ class Desk:
         models: Mapping[str, Model],
         settings: Settings,
         store: Store,
+        courier: Courier,
+        drawings: Drawings,
         *,
         limits: Limits = UNLIMITED,
         keys: KeyRules = STRICT,
     ) -> None:
         self.dialect = dialect
         self.store = store
+        self.courier = courier
+        self.drawings = drawings
+        self.sync_limit = settings.sync_limit
         self.models = models
         self._settings = settings
         self._limits = limits
@@ -61,9 +74,9 @@ class Desk:
             raise Unauthenticated
         return key
 
-    async def submit(self, tenant: str, call: Call) -> Found:
-        """The job that a valid body becomes. Raises UnknownModel, Malformed, Invalid, InsufficientCredits or
-        RateLimited."""
+    async def submit(self, tenant: str, call: Call, read_webhook: ReadWebhook | None = None) -> Found:
+        """The job that a valid body becomes. Raises UnknownModel, Malformed, Invalid, InsufficientCredits, RateLimited,
+        or why its webhook is refused."""
         model = self.model(call.params["model_id"])
         rules = self._rules.get(model.model_id, self._no_rules)
         inputs = self._keys.settle(model, parse_object(call.body))
@@ -73,6 +86,13 @@ class Desk:
             raise Invalid(problems)
         shown = inputs if self.dialect.echoes else None
         submission = read_inputs(model, rules.complete(inputs, problems), shown)
+        url = read_webhook(call, inputs) if read_webhook is not None else None
+        if url:
+            if submission.base64:
+                raise WebhookWithBase64
+            await self.courier.admit(url)
+            self.courier.start()
+            submission = dataclasses.replace(submission, webhook=Hook(url, call.origin))
 
         def make(turn: Turn) -> Job:
             if submission.price > turn.balance:
@@ -113,6 +133,26 @@ class Desk:
         if wrong:
             raise Invalid(wrong)
         return model.price_microdollars if problems else read_inputs(model, rules.complete(inputs)).price
+
+    async def outlast(self, tenant: str, call: Call, found: Found) -> Found:
+        """A submission that waits: the job when it has ended, the sync limit has passed, or the client has gone."""
+        gone = asyncio.ensure_future(call.gone())
+        over = asyncio.ensure_future(self._wait(tenant, found))
+        try:
+            await asyncio.wait({gone, over}, return_when=asyncio.FIRST_COMPLETED)
+            return over.result() if over.done() else found
+        finally:
+            gone.cancel()
+            over.cancel()
+
+    async def _wait(self, tenant: str, found: Found) -> Found:
+        limit = found.job.submitted + self.sync_limit
+        while not found.job.at(found.now).ended and found.now < limit:
+            ends = found.job.ends
+            now = await self.store.wait(tenant, limit if ends is None else min(ends, limit))
+            # A bounded store may have dropped the job meanwhile: then it is what it was.
+            found = await self.store.find(tenant, found.job.id) or Found(found.job, now)
+        return found
 
     async def find(self, tenant: str, call: Call) -> Found:
         """The job that a call names. Raises UnknownJob, or ForeignJob when it is another tenant's.

@@ -45,6 +45,7 @@ def read_inputs(model: Model, inputs: Mapping[str, Any], shown: Mapping[str, Any
     seed = inputs.get("seed")
     width, height = _sides(inputs)
     count = _count(inputs.get(model.price_field)) if model.price_field else 1
+    known = model.input_schema["properties"]
     return Submission(
         provider=model.provider,
         model=model.model_id,
@@ -57,6 +58,8 @@ def read_inputs(model: Model, inputs: Mapping[str, Any], shown: Mapping[str, Any
         references=tuple(map(_reference, _list(images))),
         seed=int(seed) if isinstance(seed, (int, float)) else None,
         price=model.price_microdollars * count,
+        base64=inputs.get("enable_base64_output") is True and "enable_base64_output" in known,
+        sync=inputs.get("enable_sync_mode") is True and "enable_sync_mode" in known,
         thorough=inputs.get("optimize_prompt_options") == "standard",
         inputs=b"{}" if shown is None else orjson.dumps(_bounded(shown)),
     )

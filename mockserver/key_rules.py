@@ -12,11 +12,12 @@ from understudy.mockserver.switches import Switches
 
 @dataclass(frozen=True, slots=True)
 class KeyRules:
-    """refuses_unknown: a key that the schema does not name is an error. drops_nulls: null for an optional input counts
-    as left out. Without either, inputs stay as they are."""
+    """refuses_unknown: a key that the schema does not name is an error, but for the `allowed` ones. drops_nulls: null
+    for an optional input counts as left out. Without either, inputs stay as they are."""
 
     refuses_unknown: bool = False
     drops_nulls: bool = False
+    allowed: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, provider: str, switches: Switches) -> KeyRules:
@@ -24,7 +25,8 @@ class KeyRules:
         if provider != "wavespeed":
             return STRICT
         refuses = switches["wavespeed.unknown_keys"] == "refused"
-        return cls(refuses, drops_nulls=switches["wavespeed.null_inputs"] == "dropped")
+        allowed = frozenset({"webhook_url"} if switches.on("wavespeed.webhook_in_body") else ())
+        return cls(refuses, switches["wavespeed.null_inputs"] == "dropped", allowed)
 
     def settle(self, model: Model, inputs: dict[str, Any]) -> dict[str, Any]:
         """The inputs that count."""
@@ -37,7 +39,7 @@ class KeyRules:
         """The keys that should not be there."""
         if not self.refuses_unknown:
             return ()
-        known = model.input_schema["properties"]
+        known = model.input_schema["properties"].keys() | self.allowed
         return tuple(Problem((name,), "unknown", None, inputs[name]) for name in inputs if name not in known)
 
 

@@ -64,7 +64,7 @@ def happen(queue: Queue, event: tuple[str, int | None, int | None]) -> None:
     elif name == "wait":
         queue.now += first or 0
     else:
-        queue.interrupt(first or 0, Phase(second))
+        queue.interrupt(first or 0, Phase(second or 0))
 
 
 @given(EVENTS, st.integers(1, 3))

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-import wavespeed
+import wavespeed  # type: ignore[import-untyped]
 from talking import RUNCOMFY, WAVESPEED, Talk, conforms, talking
 
 from understudy.mockserver.files import OVERHEAD, Shelf, StoredFile
@@ -34,9 +34,9 @@ def ticket(talk: Talk, size: int = len(PNG), key: str = "key", **more: Any) -> A
     return talk.data("/media/uploads", {"filename": "shoe.png", "size": size, **more}, key=key)
 
 
-def put(ticket: Any, content: bytes = PNG, **headers: str) -> httpx.Response:
+def put(ticket: Any, content: bytes = PNG, headers: dict[str, str] | None = None) -> httpx.Response:
     upload = ticket["upload"]
-    return httpx.put(upload["url"], content=content, headers={**upload["headers"], **headers})
+    return httpx.put(upload["url"], content=content, headers={**upload["headers"], **(headers or {})})
 
 
 def form(talk: Talk, file: Any, path: str = "/api/v3/media/upload/binary", key: str = "key") -> httpx.Response:
@@ -148,7 +148,7 @@ def test_a_ticket_is_used_with_exactly_its_headers_and_without_a_token(
     talk: Talk, headers: dict[str, str], status: int
 ) -> None:
     given = ticket(talk)
-    assert status == put(given, **headers).status_code
+    assert status == put(given, headers=headers).status_code
     assert 200 == put(given).status_code
 
 
