@@ -96,11 +96,12 @@ class Stage:
                 inputs["images"] = [TOO_WIDE]
             answer = client.post(url, json=inputs).raise_for_status().json()
         job_id = str(answer["data"]["id"] if sample.provider == "wavespeed" else answer["request_id"])
-        self.live.advance(MOMENTS.get(sample.state, QUEUED))
+        unreadable = sample.name == "result-failed-unreadable_media"
+        self.live.advance(RUNNING if unreadable else MOMENTS.get(sample.state, QUEUED))
         phase = INTERRUPTED.get(sample.state)
         if phase is not None and (sample.operation, sample.provider) != ("cancel", "wavespeed"):
             self.live.interrupt(job_id, phase)
-        if sample.name == "result-failed-unreadable_media":
+        if unreadable:
             self.live.interrupt(job_id, Phase.FAILED, Failure(Cause.INPUT))
         if sample.state == "deleted":
             self.live.server.call(self.live.store.erase("key", [job_id]))
