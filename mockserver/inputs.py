@@ -87,7 +87,7 @@ def _list(value: Any) -> Sequence[Any]:
 def _format(inputs: Mapping[str, Any], model: Model) -> str:
     """The format asked for, where it is one that can be drawn."""
     named = inputs.get("output_format")
-    return "jpeg" if named == "jpg" else named if named in ("jpeg", "png") else model.output_format
+    return "jpeg" if named == "jpg" else named if named in ("jpeg", "png", "webp") else model.output_format
 
 
 def _sides(inputs: Mapping[str, Any]) -> tuple[int, int]:

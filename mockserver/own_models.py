@@ -15,7 +15,7 @@ EXPECTED = (
     "expected a WaveSpeed /models entry, a RunComfy catalogue entry, or "
     '{"model_id": ..., "input_schema": {...}}, with "provider" where the shape does not tell'
 )
-FORMATS = ("jpeg", "png")
+FORMATS = ("jpeg", "png", "webp")
 _EXTRA = "x-understudy"
 _MODEL_ID = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+", re.ASCII)
 # What lies under WaveSpeed's prefix beside models.

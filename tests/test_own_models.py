@@ -162,7 +162,7 @@ EXPECTED = (
         ),
         (
             {**RUNCOMFY_ENTRY, "x-understudy": {"output_format": "gif"}},
-            'entry 1: "acme/dream": output_format must be one of jpeg, png',
+            'entry 1: "acme/dream": output_format must be one of jpeg, png, webp',
         ),
         (
             {**RUNCOMFY_ENTRY, "x-understudy": []},
@@ -211,7 +211,7 @@ def test_any_object_whatever_asks_for_something_that_can_be_drawn(inputs: dict[s
         assert 1 <= found.count <= MOST_IMAGES
         assert 1 <= found.width <= LONGEST_SIDE
         assert 1 <= found.height <= LONGEST_SIDE
-        assert found.image_format in ("jpeg", "png")
+        assert found.image_format in ("jpeg", "png", "webp")
 
 
 def test_unknown_models_are_not_found_unless_any_model_will_do() -> None:
@@ -315,3 +315,10 @@ def test_image_urls_may_be_left_out_or_not(reading: str, status: int) -> None:
         assert status == talk.call("POST", path, {"prompt": "A shoe"}).status_code
         body = {"prompt": "A shoe", "image_urls": ["https://example.com/a.png"]}
         assert 200 == talk.call("POST", path, body).status_code
+
+
+def test_the_webhook_in_the_body_is_known_where_it_counts() -> None:
+    with talking(assume={"wavespeed.unknown_keys": "refused", "wavespeed.webhook_in_body": "on"}) as talk:
+        body = {"prompt": "A shoe", "webhook_url": ""}
+        assert 200 == talk.call("POST", f"/api/v3/{WAVESPEED}", body).status_code
+        assert 400 == talk.call("POST", f"/api/v3/{WAVESPEED}", {**body, "webhook": ""}).status_code

@@ -184,3 +184,11 @@ def test_what_was_deleted_stays_billed() -> None:
         assert 999_999.946 == talk.get("/api/v3/balance")["data"]["balance"]
         (item,) = talk.data("/billings/search", {})["items"]
         assert {"uuid": job, "model_uuid": WAVESPEED, "status": "deleted"} == item["prediction"]
+
+
+def test_a_deleted_prediction_shows_no_images_inside_it_either() -> None:
+    with talking(assume={"wavespeed.deleted": "deleted"}) as talk:
+        job = talk.submit(enable_base64_output=True)
+        talk.advance(QUEUE + RUN)
+        talk.data("/predictions/delete", {"ids": [job]})
+        assert [] == talk.get(f"/api/v3/predictions/{job}/result")["data"]["outputs"]

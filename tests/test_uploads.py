@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-import wavespeed  # type: ignore[import-untyped]
+import wavespeed
 from talking import RUNCOMFY, WAVESPEED, Talk, conforms, talking
 
 from understudy.mockserver.files import OVERHEAD, Shelf, StoredFile
