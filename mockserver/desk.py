@@ -22,6 +22,7 @@ from understudy.mockserver.refusals import (
     ForeignJob,
     InsufficientCredits,
     Invalid,
+    Problem,
     RateLimited,
     Unauthenticated,
     UnknownJob,
@@ -77,10 +78,15 @@ class Desk:
     async def submit(self, tenant: str, call: Call, read_webhook: ReadWebhook | None = None) -> Found:
         """The job that a valid body becomes. Raises UnknownModel, Malformed, Invalid, InsufficientCredits, RateLimited,
         or why its webhook is refused."""
-        model = self.model(call.params["model_id"])
-        rules = self._rules.get(model.model_id, self._no_rules)
-        inputs = self._keys.settle(model, parse_object(call.body))
-        problems = self._keys.problems(model, inputs) + rules.check(inputs)
+        model_id = call.params["model_id"]
+        model = self.models.get(model_id) or self.model(model_id)
+        rules = self._rules.get(model_id, self._no_rules)
+        inputs = parse_object(call.body)
+        problems: tuple[Problem, ...] = ()
+        if self._keys is not STRICT:
+            inputs = self._keys.settle(model, inputs)
+            problems = self._keys.problems(model, inputs)
+        problems += rules.check(inputs)
         failure = self.dialect.late_failure(problems) if problems else None
         if problems and failure is None:
             raise Invalid(problems)
@@ -94,12 +100,14 @@ class Desk:
             self.courier.start()
             submission = dataclasses.replace(submission, webhook=Hook(url, call.origin))
 
+        most = self._limits.images
+
         def make(turn: Turn) -> Job:
             if submission.price > turn.balance:
                 raise InsufficientCredits
             # Whether a submission that alone is beyond the limit would pass is not on record: it does not (assumed).
-            if self._limits.images is not None and turn.images + submission.count > self._limits.images:
-                raise RateLimited(self._limits.images)
+            if most is not None and turn.images + submission.count > most:
+                raise RateLimited(most)
             return make_job(
                 self._settings,
                 submission,

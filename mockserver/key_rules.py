@@ -26,7 +26,8 @@ class KeyRules:
             return STRICT
         refuses = switches["wavespeed.unknown_keys"] == "refused"
         allowed = frozenset({"webhook_url"} if switches.on("wavespeed.webhook_in_body") else ())
-        return cls(refuses, switches["wavespeed.null_inputs"] == "dropped", allowed)
+        drops = switches["wavespeed.null_inputs"] == "dropped"
+        return cls(refuses, drops, allowed) if refuses or drops else STRICT
 
     def settle(self, model: Model, inputs: dict[str, Any]) -> dict[str, Any]:
         """The inputs that count."""
