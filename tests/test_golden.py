@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import jsonschema_rs
 import pytest
+from live import IMAGE, RUNCOMFY, WAVESPEED, Live, MakeLive
 
-from conftest import IMAGE, RUNCOMFY, WAVESPEED, Live, MakeLive
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import Sample
 from understudy.contracts.compare import differences
