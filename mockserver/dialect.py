@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from understudy.mockserver.exchange import Call, Reply, read_body, read_head, send_reply
 from understudy.mockserver.jobs import Failure
 from understudy.mockserver.media_rules import MediaPolicy
-from understudy.mockserver.refusals import Problem, Refusal
+from understudy.mockserver.refusals import Problem, Refusal, TooLarge
 
 Handler = Callable[[str, Call], Awaitable[Reply]]
 """Answers a tenant's call; raises Refusal."""
@@ -70,14 +70,25 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = read_head(scope)
+        call.receive = receive
         try:
-            tenant = self._authenticate(call)
             if self._body_limit is not None:
+                # The key is looked at first, so that nobody without one can send much.
+                self._authenticate(call)
                 call.body = await read_body(scope, receive, self._body_limit)
-                call.receive = receive
             elif self._streams:
                 call.stream = (scope, receive)
-            reply = await self._handle(tenant, call)
         except Refusal as refusal:
             reply = self._refuse(refusal)
-        await send_reply(scope, send, reply)
+        else:
+            reply = await self.answer(call)
+        await send_reply(send, reply)
+
+    async def answer(self, call: Call) -> Reply:
+        """The reply to a call whose body is there, as far as the operation does not stream it."""
+        try:
+            if self._body_limit is not None and len(call.body) > self._body_limit:
+                raise TooLarge(self._body_limit)
+            return await self._handle(self._authenticate(call), call)
+        except Refusal as refusal:
+            return self._refuse(refusal)

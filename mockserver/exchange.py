@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from starlette.types import Receive, Scope, Send
@@ -16,8 +14,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 JSON: Headers = ((b"content-type", b"application/json"),)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A whole answer. `headers` lack content-length, which the body tells."""
 
     status: int
@@ -92,21 +89,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:
-    """Sends a reply: by our own server's short way where there is one, else as any ASGI server expects it."""
-    connection = scope.get("extensions", {}).get("understudy")
-    length = str(len(reply.body)).encode()
-    if connection is not None:
-        await connection.reply(b"%s%s\r\n" % (_head(reply.status, reply.headers), length), reply.body)
-        return
-    headers = [*reply.headers, (b"content-length", length)]
+async def send_reply(send: Send, reply: Reply) -> None:
+    headers = [*reply.headers, (b"content-length", str(len(reply.body)).encode())]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
-
-
-@lru_cache(maxsize=256)
-def _head(status: int, headers: Headers) -> bytes:
-    """The status line and headers of an answer, up to where its length goes."""
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
-    lines += [name + b": " + value for name, value in headers]
-    return b"\r\n".join([*lines, b"content-length: "])
