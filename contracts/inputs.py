@@ -32,7 +32,7 @@ def _described(schema: Mapping[str, Any]) -> dict[str, Any]:
         least, most = int(schema["minimum"]), int(schema["maximum"])
         side = numbers_pattern(least, most)
         described["pattern"] = rf"^({side})\*({side})$"
-        sentences.append(f"WIDTH*HEIGHT, each side from {least} to {most} pixels.")
+        sentences.append(f"Each side from {least} to {most} pixels.")
     description = " ".join(filter(None, sentences))
     return {**described, **({"description": description} if description else {})}
 

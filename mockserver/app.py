@@ -14,11 +14,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from understudy.contracts import catalogue
+from understudy.contracts.catalogue import Model
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Dialect, Endpoint, Operation
 from understudy.mockserver.exchange import Call, Reply
 from understudy.mockserver.gallery import Drawings, Gallery
 from understudy.mockserver.memory_store import MemoryStore
+from understudy.mockserver.openapi import Documents
 from understudy.mockserver.refusals import UnknownRoute
 from understudy.mockserver.runcomfy import RunComfy
 from understudy.mockserver.settings import Settings
@@ -50,8 +52,10 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     routes: list[Route] = []
     hot: dict[str, Mapping[str, ASGIApp]] = {}
     submits: dict[str, tuple[ASGIApp, str]] = {}
+    served: dict[str, Mapping[str, Model]] = {}
     for dialect in dialects:
         models = {name: model.under(settings.assume) for name, model in catalogue.models(dialect.name).items()}
+        served[dialect.name] = models
         desk = Desk(dialect, models, settings, store)
         polls: dict[str, ASGIApp] = {}
         for operation in (*dialect.operations(desk), _unknown(dialect)):
@@ -69,6 +73,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     routes += [
         Route("/{folder:path}output/{file}", gallery.serve, name="output"),
         Route("/_understudy/health", _health),
+        *Documents(served, settings.assume).routes(),
     ]
 
     @asynccontextmanager

@@ -139,7 +139,7 @@ def test_every_example_of_a_request_is_allowed(provider: str) -> None:
 
 def test_the_bounds_of_a_size_are_a_pattern_and_words() -> None:
     size = openapi("wavespeed")["components"]["schemas"]["input.bytedance.seedream-v4"]["properties"]["size"]
-    assert "each side from 1024 to 4096 pixels" in size["description"]
+    assert "Each side from 1024 to 4096 pixels." in size["description"]
     assert re.match(size["pattern"], "1024*4096")
     for refused in ("1023*1024", "4096*4097", "2048x2048", "2048*2048 ", "02048*2048"):
         assert not re.match(size["pattern"], refused), refused
