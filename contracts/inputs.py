@@ -45,7 +45,7 @@ def numbers_pattern(least: int, most: int) -> str:
 def _runs(least: int, most: int) -> Iterator[str]:
     while least <= most:
         size = 1  # of the largest round block that begins here and ends in time
-        while least % (size * 10) == 0 and 0 < least + size * 10 - 1 <= most:
+        while least and least % (size * 10) == 0 and least + size * 10 - 1 <= most:
             size *= 10
         first = least // size % 10
         last = min(9, first + (most + 1 - least) // size - 1)

@@ -105,7 +105,7 @@ class _Page:
         summary = operation["summary"].partition(": ")[0]
         return (
             f"<details class=operation><summary><b class={method}>{method}</b> <code>{escape(path)}</code>"
-            f"<span>{escape(operation['summary'].partition(': ')[0])}</span></summary>"
+            f"<span>{escape(summary)}</span></summary>"
             f'<div id="{escape(operation["operationId"])}">{"".join(parts)}</div></details>'
         )
 
