@@ -43,8 +43,9 @@ def test_a_document_is_valid_openapi(provider: str) -> None:
 
 @each_switch
 def test_a_document_is_valid_under_every_reading(switch: Switch) -> None:
-    for provider in catalogue.PROVIDERS:
-        for value in switch.values:
+    owner = switch.name.partition(".")[0]
+    for provider in {owner} & set(catalogue.PROVIDERS) or catalogue.PROVIDERS:
+        for value in set(switch.values) - {switch.default}:
             document = openapi(provider, assumed={switch.name: value})
             assert [] == problems(document), value
             assert {switch.name: value} == document["x-assumed"]
