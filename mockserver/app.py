@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import Model
 from understudy.mockserver.desk import Desk

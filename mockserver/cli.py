@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+
 from understudy.mockserver.settings import Settings, SettingsError, load, unknown_variables
 
 

@@ -9,10 +9,11 @@ from understudy.mockserver.dialect import Dialect
 from understudy.mockserver.exchange import Call
 from understudy.mockserver.inputs import read_inputs
 from understudy.mockserver.jobs import Job, Phase
-from understudy.mockserver.plans import make_job
-from understudy.mockserver.refusals import ForeignJob, Unauthenticated, UnknownJob, UnknownModel
+from understudy.mockserver.plans import Habits, make_job
+from understudy.mockserver.refusals import ForeignJob, Invalid, Unauthenticated, UnknownJob, UnknownModel
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Found, Interrupted, Store, Turn
+from understudy.mockserver.switches import Switches
 from understudy.mockserver.validation import InputRules, parse_object
 
 
@@ -24,7 +25,8 @@ class Desk:
         self.store = store
         self.models = models
         self._settings = settings
-        self._rules = {model_id: InputRules(model) for model_id, model in models.items()}
+        self._habits = Habits.of(Switches(settings.assume))
+        self._rules = {model_id: InputRules(model, dialect.media) for model_id, model in models.items()}
 
     def authenticate(self, call: Call) -> str:
         """The tenant that a call's key names. Raises Unauthenticated."""
@@ -40,8 +42,14 @@ class Desk:
         model = self.models.get(call.params["model_id"])
         if model is None:
             raise UnknownModel(call.params["model_id"])
-        inputs = self._rules[model.model_id].apply(parse_object(call.body))
-        submission = read_inputs(model, inputs)
+        rules = self._rules[model.model_id]
+        inputs = parse_object(call.body)
+        problems = rules.check(inputs)
+        failure = self.dialect.late_failure(problems) if problems else None
+        if problems and failure is None:
+            raise Invalid(problems)
+        shown = inputs if self.dialect.echoes else None
+        submission = read_inputs(model, rules.complete(inputs, problems), shown)
 
         def make(turn: Turn) -> Job:
             return make_job(
@@ -52,6 +60,8 @@ class Desk:
                 turn.now,
                 flags_images=self.dialect.flags_images,
                 dashed_id=self.dialect.dashed_ids,
+                failure=failure,
+                habits=self._habits,
             )
 
         return await self.store.submit(tenant, self.dialect.name, make)

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
+
 from understudy.mockserver.exchange import Call, Reply, read_body, read_head, send_reply
-from understudy.mockserver.refusals import Refusal
+from understudy.mockserver.jobs import Failure
+from understudy.mockserver.media_rules import MediaPolicy
+from understudy.mockserver.refusals import Problem, Refusal
 
 Handler = Callable[[str, Call], Awaitable[Reply]]
 """Answers a tenant's call; raises Refusal."""
@@ -28,13 +31,19 @@ class Dialect(Protocol):
     """A provider's words.
 
     flags_images: flagged content completes with a flag for each image, instead of failing the job.
-    dashed_ids: job ids are UUIDs with dashes. prefix: the path under which every operation lies.
+    dashed_ids: job ids are UUIDs with dashes. echoes: results show the inputs again. media: what images may be.
+    prefix: the path under which every operation lies.
     """
 
     name: str
     prefix: str
     flags_images: bool
     dashed_ids: bool
+    echoes: bool
+    media: MediaPolicy
+
+    def late_failure(self, problems: tuple[Problem, ...]) -> Failure | None:
+        """How a job with invalid inputs fails, where that is found out late; None when it is refused at once."""
 
     def refuse(self, refusal: Refusal) -> Reply:
         """A refusal in the provider's envelope."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 from starlette.types import Receive, Scope, Send
+
 from understudy.mockserver.refusals import TooLarge
 
 Headers = tuple[tuple[bytes, bytes], ...]

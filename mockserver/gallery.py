@@ -9,7 +9,8 @@ from hashlib import blake2b
 
 from starlette.requests import Request
 from starlette.responses import Response
-from understudy.mockserver.images import ImageSpec, draw, media_type
+
+from understudy.mockserver.images import ImageSpec, as_format, draw, media_type
 from understudy.mockserver.jobs import Job, Phase
 from understudy.mockserver.outputs import index_of, parse_file
 from understudy.mockserver.ranges import parse_range
@@ -100,7 +101,7 @@ def image_spec(job: Job, index: int) -> ImageSpec:
         count=job.plan.images,
         width=asked.width,
         height=asked.height,
-        format=asked.image_format,
+        format=as_format(asked.image_format),
         seed=job.seed,
         prompt=asked.prompt,
         prompt_digest=asked.prompt_digest,

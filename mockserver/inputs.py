@@ -9,6 +9,8 @@ from hashlib import blake2b
 from math import isqrt
 from typing import Any
 
+import orjson
+
 from understudy.contracts.catalogue import Model
 from understudy.mockserver.jobs import Submission
 
@@ -30,8 +32,8 @@ def parse_sides(text: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
-def read_inputs(model: Model, inputs: Mapping[str, Any]) -> Submission:
-    """The submission that a model's valid inputs, defaults applied, ask for."""
+def read_inputs(model: Model, inputs: Mapping[str, Any], shown: Mapping[str, Any] | None = None) -> Submission:
+    """The submission that a model's valid inputs, defaults applied, ask for. `shown` is what results show of them."""
     prompt = str(_first(inputs, ("prompt", "text")) or "")
     images = _first(inputs, ("images", "image", "image_urls")) or ()
     seed = inputs.get("seed")
@@ -47,6 +49,8 @@ def read_inputs(model: Model, inputs: Mapping[str, Any]) -> Submission:
         image_format=str(inputs.get("output_format", model.output_format)),
         references=tuple(map(_reference, [images] if isinstance(images, str) else images)),
         seed=int(seed) if isinstance(seed, (int, float)) else None,
+        thorough=inputs.get("optimize_prompt_options") == "standard",
+        inputs=b"{}" if shown is None else orjson.dumps(_bounded(shown)),
     )
 
 
@@ -67,6 +71,17 @@ def _sides(inputs: Mapping[str, Any]) -> tuple[int, int]:
     width = isqrt(pixels * ratio[0] // ratio[1])
     height = isqrt(pixels * ratio[1] // ratio[0])
     return round(width / 16) * 16, round(height / 16) * 16
+
+
+def _bounded(value: Any) -> Any:
+    """A JSON value with long texts cut and `data:` URIs left out, so that keeping it costs little."""
+    if isinstance(value, Mapping):
+        return {key: _bounded(item) for key, item in list(value.items())[:100]}
+    if isinstance(value, list):
+        return [_bounded(item) for item in value[:100]]
+    if not isinstance(value, str):
+        return value
+    return _reference(value) if value.startswith("data:") else value[:URL_KEPT]
 
 
 def _reference(value: object) -> str:

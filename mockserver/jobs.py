@@ -79,8 +79,8 @@ class Interruption:
 class Submission:
     """What was asked for, in no provider's words. Bounded: an input's bytes are not kept, its digest is.
 
-    width and height are pixels; `price` is microdollars; `seed` is the input's own seed, if it had one; `inputs` is the
-    inputs as JSON, long values cut, for providers that show them again.
+    width and height are pixels; `price` is microdollars; `seed` is the input's own seed, if it had one; `thorough`
+    asks for care rather than speed; `inputs` is the inputs as JSON, long values cut, where they are shown again.
     """
 
     provider: str
@@ -94,6 +94,7 @@ class Submission:
     references: tuple[str, ...] = ()
     seed: int | None = None
     price: int = 0
+    thorough: bool = False
     base64: bool = False
     webhook: str | None = None
     inputs: bytes = b"{}"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import struct
+from dataclasses import dataclass
 from hashlib import blake2b
 
 from understudy.mockserver.jobs import Cause, Failure, Job, Phase, Plan, Submission
 from understudy.mockserver.settings import Settings
+from understudy.mockserver.switches import Switches
 
 _DRAWS = struct.Struct("<16s6Q")
 _WHOLE = float(2**64)
+_NUMBER = re.compile(r"(?<![\w.-])(\d{1,2})(?!\w)", re.ASCII)
+MOST_IMAGES = 15
 
 
 class Chance:
@@ -45,21 +50,63 @@ def dashed(digits: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def make_plan(settings: Settings, submission: Submission, chance: Chance, *, flags_images: bool) -> Plan:
-    """The plan for a submission. `flags_images`: flagged content completes with flags, instead of failing the job."""
-    outcome, failure, flagged = Phase.SUCCEEDED, None, frozenset[int]()
-    if chance.failure < settings.failure_rate:
-        outcome, failure = Phase.FAILED, Failure(Cause.ERROR)
-    elif chance.flagged < settings.nsfw_rate:
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What the pages say that the models do, each off unless assumed.
+
+    counts_prompt: a smaller number of images in the prompt wins. counts_references: input and output images are at
+    most 15 together. slow_when_thorough: careful prompt optimisation takes twice as long (the factor is assumed).
+    """
+
+    counts_prompt: bool = False
+    counts_references: bool = False
+    slow_when_thorough: bool = False
+
+    @classmethod
+    def of(cls, switches: Switches) -> Habits:
+        names = ("seedream.prompt_count", "seedream.reference_count", "seedream.optimize_prompt")
+        return cls(*(switches.on(name) for name in names))
+
+    def images(self, submission: Submission) -> int:
+        """How many images come out."""
+        count = submission.count
+        number = _NUMBER.search(submission.prompt) if self.counts_prompt else None
+        if number:
+            count = min(count, max(int(number[1]), 1))
+        if self.counts_references:
+            count = min(count, max(MOST_IMAGES - len(submission.references), 1))
+        return count
+
+
+NO_HABITS = Habits()
+
+
+def make_plan(
+    settings: Settings,
+    submission: Submission,
+    chance: Chance,
+    *,
+    flags_images: bool,
+    failure: Failure | None = None,
+    habits: Habits = NO_HABITS,
+) -> Plan:
+    """The plan for a submission. `flags_images`: flagged content completes with flags, instead of failing the job.
+    A `failure` is how it ends whatever chance says."""
+    flagged = frozenset[int]()
+    images = habits.images(submission)
+    if failure is None and chance.failure < settings.failure_rate:
+        failure = Failure(Cause.ERROR)
+    elif failure is None and chance.flagged < settings.nsfw_rate:
         if flags_images:
-            flagged = frozenset({1 + int(chance.picture * submission.count)})
+            flagged = frozenset({1 + int(chance.picture * images)})
         else:
-            outcome, failure = Phase.FAILED, Failure(Cause.MODERATION)
+            failure = Failure(Cause.MODERATION)
+    run_time = settings.run_time.at(chance.run)
     return Plan(
         queue_time=settings.queue_time.at(chance.queue),
-        run_time=settings.run_time.at(chance.run),
-        outcome=outcome,
-        images=submission.count,
+        run_time=2 * run_time if habits.slow_when_thorough and submission.thorough else run_time,
+        outcome=Phase.SUCCEEDED if failure is None else Phase.FAILED,
+        images=images,
         failure=failure,
         flagged=flagged,
     )
@@ -74,6 +121,8 @@ def make_job(
     *,
     flags_images: bool,
     dashed_id: bool,
+    failure: Failure | None = None,
+    habits: Habits = NO_HABITS,
 ) -> Job:
     """The job that a tenant's submission of this ordinal becomes at this instant. Needs a seed in the settings."""
     assert settings.seed is not None, "The seed is drawn before the first job, in create_app."
@@ -83,6 +132,6 @@ def make_job(
         tenant=tenant,
         submission=submission,
         submitted=now,
-        plan=make_plan(settings, submission, chance, flags_images=flags_images),
+        plan=make_plan(settings, submission, chance, flags_images=flags_images, failure=failure, habits=habits),
         seed=chance.image_seed if submission.seed is None else submission.seed,
     )

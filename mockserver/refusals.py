@@ -22,6 +22,10 @@ class UnknownRoute(Refusal):
     path: str
 
 
+class Unfinished(Refusal):
+    """The job's result is asked for before there is one."""
+
+
 @dataclass(eq=False)
 class UnknownModel(Refusal):
     model: str

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
+
 from understudy.mockserver.bodies import Bodies
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
 from understudy.mockserver.exchange import Call, Reply, json_reply
-from understudy.mockserver.jobs import Cause, Job, Phase
+from understudy.mockserver.jobs import Cause, Failure, Job, Phase
+from understudy.mockserver.media_rules import MediaPolicy
 from understudy.mockserver.moments import format_second
 from understudy.mockserver.outputs import output_urls
-from understudy.mockserver.refusals import (
-    ForeignJob,
-    Invalid,
-    Malformed,
-    Problem,
-    Refusal,
-    TooLarge,
-    Unauthenticated,
-    UnknownJob,
-    UnknownModel,
-    UnknownRoute,
-)
+from understudy.mockserver.refusals import Problem, Refusal, Unfinished
+from understudy.mockserver.runcomfy_errors import Errors
 from understudy.mockserver.switches import Switches
-from understudy.mockserver.validation import json_type
 
 # `completed` says that the job has stopped running, whether it succeeded or not: only the result tells (documented).
 STATUS_WORDS = {
@@ -48,8 +39,42 @@ FAILURES = {
     Cause.MODERATION: "The request was refused because its content was flagged as sensitive.",
     Cause.INPUT: "An input image could not be read.",
 }
-RULES = {"minItems": "min_items", "maxItems": "max_items", "minLength": "min_length", "maxLength": "max_length"}
+CANCELLED = {
+    "cancelled": ("cancelled", "cancelled"),
+    "completed": ("completed", "cancelled"),
+    "requested": ("cancelled", "cancellation_requested"),
+}
 TIMED_OUT = "The model run timed out."
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """Which of the forms on record an answer takes."""
+
+    success: str
+    failed_status: str
+    single_image: bool
+    input: bool
+    refuses_unfinished: bool
+    queue_base: int
+    cancelled: tuple[str, str]
+    not_cancellable: int
+
+    @classmethod
+    def of(cls, switches: Switches) -> Forms:
+        return cls(
+            success=switches["runcomfy.success_word"],
+            failed_status=switches["runcomfy.failed_status"],
+            single_image=switches["runcomfy.single_image"] == "image",
+            input=switches.on("runcomfy.input_echo"),
+            refuses_unfinished=switches["runcomfy.unfinished_result"] == "400",
+            queue_base=int(switches["runcomfy.queue_base"]),
+            cancelled=CANCELLED[switches["runcomfy.cancel_body"]],
+            not_cancellable=int(switches["runcomfy.not_cancellable"]),
+        )
+
+    def status(self, phase: Phase) -> str:
+        return self.failed_status if phase in (Phase.FAILED, Phase.TIMED_OUT) else STATUS_WORDS[phase]
 
 
 class RunComfy:
@@ -61,9 +86,16 @@ class RunComfy:
     flags_images = False
 
     def __init__(self, switches: Switches) -> None:
-        self._auth_status = switches["runcomfy.auth_error"]
+        self.echoes = switches.on("runcomfy.input_echo")
+        self.media = MediaPolicy(
+            data_uris=switches["runcomfy.data_uris"] == "accepted",
+            http_urls=switches["runcomfy.http_urls"] == "accepted",
+            inclusive=switches["runcomfy.limits"] == "messages",
+        )
         self._bodies = Bodies()
-        self._queue_base = int(switches["runcomfy.queue_base"])
+        self._forms = Forms.of(switches)
+        self._errors = Errors(switches)
+        self._validates_late = switches["runcomfy.validations"] == "result"
 
     def operations(self, desk: Desk) -> tuple[Operation, ...]:
         async def submit(tenant: str, call: Call) -> Reply:
@@ -74,24 +106,24 @@ class RunComfy:
             job, now = await desk.find(tenant, call)
             phase = job.at(now)
             if phase is Phase.QUEUED:  # the one body that moves while its phase stays
-                position = self._queue_base + await desk.store.ahead(tenant, job.id)
-                return json_reply(200, status_of(job, phase, call.origin, position))
-            return Reply(200, self._bodies.get("status", job, phase, call.origin, _status))
+                ahead = await desk.store.ahead(tenant, job.id)
+                return Reply(200, self._status(job, phase, call.origin, ahead))
+            return Reply(200, self._bodies.get("status", job, phase, call.origin, self._status))
 
         async def result(tenant: str, call: Call) -> Reply:
             job, now = await desk.find(tenant, call)
-            return Reply(200, self._bodies.get("result", job, job.at(now), call.origin, _result))
+            phase = job.at(now)
+            if not phase.ended and self._forms.refuses_unfinished:
+                raise Unfinished
+            return Reply(200, self._bodies.get("result", job, phase, call.origin, self._result))
 
         async def cancel(tenant: str, call: Call) -> Reply:
             job, now, effective = await desk.cancel(tenant, call, frozenset({Phase.QUEUED}))
-            return json_reply(
-                202,
-                {
-                    "request_id": job.id,
-                    "status": STATUS_WORDS[job.at(now)],
-                    "outcome": "cancelled" if effective else "not_cancellable",
-                },
+            status, outcome = (
+                self._forms.cancelled if effective else (self._forms.status(job.at(now)), "not_cancellable")
             )
+            body = {"request_id": job.id, "status": status, "outcome": outcome}
+            return json_reply(202 if effective else self._forms.not_cancellable, body)
 
         return (
             Operation("status", "GET", "/v1/requests/{id}/status", status),
@@ -100,19 +132,19 @@ class RunComfy:
             Operation("submit", "POST", "/v1/models/{model_id:path}", submit),
         )
 
+    def late_failure(self, problems: tuple[Problem, ...]) -> Failure | None:
+        if not self._validates_late or any(problem.rule != "validation" for problem in problems):
+            return None
+        return Failure(Cause.INPUT, f"{problems[0].path[0]}: {problems[0].expected}")
+
     def refuse(self, refusal: Refusal) -> Reply:
-        if isinstance(refusal, Unauthenticated) and self._auth_status == "400":
-            return _error(400004, "The API token is missing or not valid.")
-        if isinstance(refusal, Invalid):
-            return _invalid(
-                [
-                    (problem.path, _complain(problem), RULES.get(problem.rule, problem.rule))
-                    for problem in refusal.problems
-                ]
-            )
-        if isinstance(refusal, Malformed):
-            return _invalid([((), f"the body must be a JSON object, not {refusal.found}", "json_object")])
-        return _error(*_word(refusal))
+        return self._errors.reply(refusal)
+
+    def _status(self, job: Job, phase: Phase, origin: str, ahead: int | None = None) -> bytes:
+        return orjson.dumps(status_of(job, phase, origin, self._forms, ahead))
+
+    def _result(self, job: Job, phase: Phase, origin: str) -> bytes:
+        return orjson.dumps(result_of(job, phase, origin, self._forms))
 
 
 def submitted(job: Job, origin: str) -> dict[str, Any]:
@@ -123,21 +155,28 @@ def submitted(job: Job, origin: str) -> dict[str, Any]:
     return {"request_id": job.id, **urls}
 
 
-def status_of(job: Job, phase: Phase, origin: str, queue_position: int | None = None) -> dict[str, Any]:
+def status_of(job: Job, phase: Phase, origin: str, forms: Forms, ahead: int | None = None) -> dict[str, Any]:
+    """The status; `ahead` is how many jobs are before a queued one."""
     return {
         "request_id": job.id,
-        "status": STATUS_WORDS[phase],
-        **({} if queue_position is None else {"queue_position": queue_position}),
+        "status": forms.status(phase),
+        **({} if ahead is None else {"queue_position": forms.queue_base + ahead}),
         "status_url": f"{origin}/v1/requests/{job.id}/status",
         "result_url": f"{origin}/v1/requests/{job.id}/result",
     }
 
 
-def result_of(job: Job, phase: Phase, origin: str) -> dict[str, Any]:
+def result_of(job: Job, phase: Phase, origin: str, forms: Forms) -> dict[str, Any]:
     """The result, 200 in every phase. Which key comes after which is assumed."""
-    body: dict[str, Any] = {"request_id": job.id, "status": RESULT_WORDS[phase]}
+    body: dict[str, Any] = {
+        "request_id": job.id,
+        "status": forms.success if phase is Phase.SUCCEEDED else RESULT_WORDS[phase],
+    }
+    if forms.input:
+        body["input"] = orjson.Fragment(job.submission.inputs)
     if phase is Phase.SUCCEEDED:
-        body["output"] = {"images": output_urls(job, origin)}
+        urls = output_urls(job, origin)
+        body["output"] = {"image": urls[0]} if forms.single_image and len(urls) == 1 else {"images": urls}
     elif phase is Phase.FAILED:
         assert job.failure is not None, "A job in FAILED has a failure."
         body["error"] = job.failure.text or FAILURES[job.failure.cause]
@@ -152,74 +191,3 @@ def result_of(job: Job, phase: Phase, origin: str) -> dict[str, Any]:
 def timestamp(job: Job, instant: int) -> str:
     """UTC with `+00:00` and six digits (observed); a reader rejects `Z`."""
     return f"{format_second(instant // 1000)}.{instant % 1000:03d}{int(job.id[:5], 16) % 1000:03d}+00:00"
-
-
-def _status(job: Job, phase: Phase, origin: str) -> bytes:
-    return orjson.dumps(status_of(job, phase, origin))
-
-
-def _result(job: Job, phase: Phase, origin: str) -> bytes:
-    return orjson.dumps(result_of(job, phase, origin))
-
-
-def _error(code: int, message: str) -> Reply:
-    """The HTTP status is the first three digits of the code (documented as a pattern)."""
-    return json_reply(code // 1000, {"error_code": code, "error_message": message})
-
-
-def _word(refusal: Refusal) -> tuple[int, str]:
-    """Code and message. The codes are documented or inferred, the messages assumed."""
-    match refusal:
-        case Unauthenticated():
-            return 401001, "The API token is missing or not valid."
-        case UnknownModel(model=name):
-            return 404001, f"Model '{name}' was not found."
-        case UnknownJob(job=job):
-            return 404001, f"Request '{job}' was not found."
-        case ForeignJob(job=job):
-            return 403001, f"You do not have permission to access request '{job}'."
-        case TooLarge(limit=limit):
-            return 413001, f"The request body must be at most {limit} bytes."
-        case UnknownRoute(method=method, path=path):
-            return 404001, f"{method} {path} was not found."
-    raise AssertionError(f"RunComfy has no words for {refusal!r}.")
-
-
-def _invalid(complaints: list[tuple[tuple[str | int, ...], str, str]]) -> Reply:
-    """422 with a `detail` array: known of the sibling product, inferred for this one. Each is path, text and rule."""
-    message = "; ".join(f"{'.'.join(map(str, path))}: {text}" if path else text for path, text, _ in complaints)
-    detail = [{"loc": ["body", *path], "msg": text, "type": rule} for path, text, rule in complaints]
-    return json_reply(
-        422, {"error_code": 422001, "error_message": f"Input validation failed: {message}", "detail": detail}
-    )
-
-
-def _complaint(problem: Problem) -> tuple[tuple[str | int, ...], str, str]:
-    return problem.path, _complain(problem), RULES.get(problem.rule, problem.rule)
-
-
-def _complain(problem: Problem) -> str:
-    expected = problem.expected
-    match problem.rule:
-        case "required":
-            return "is required"
-        case "enum":
-            return f"must be one of {json.dumps(expected, ensure_ascii=False)}"
-        case "type":
-            return f"must be of type {' or '.join(expected)}, not {json_type(problem.found)}"
-        case "minimum":
-            return f"must be at least {expected}"
-        case "maximum":
-            return f"must be at most {expected}"
-        case "minItems":
-            return f"must have at least {expected} item{'s' if expected != 1 else ''}"
-        case "maxItems":
-            return f"must have at most {expected} items"
-        case "minLength":
-            return f"must have at least {expected} characters"
-        case "maxLength":
-            return f"must have at most {expected} characters"
-        case "validation":
-            return str(expected)
-        case other:
-            return f"must satisfy {other}"

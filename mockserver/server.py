@@ -7,16 +7,19 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Coroutine, Generator, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from email.utils import formatdate
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.lifespan.on import LifespanOn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -201,42 +204,58 @@ class Server:
         self._ticker = asyncio.get_running_loop().call_later(1, self._tick)
 
 
+class ServerThread:
+    """A server in a thread of its own, for code that is not asynchronous. `origin` is known once it has started."""
+
+    def __init__(self, app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._server = Server(app, host, port)
+        self._runner = asyncio.Runner(loop_factory=loop_factory())
+        self._thread = threading.Thread(target=self._work, name="understudy", daemon=True)
+        self._started: Future[None] = Future()
+
+    @property
+    def origin(self) -> str:
+        return self._server.origin
+
+    def start(self) -> None:
+        """Returns once it listens. Raises OSError when the address cannot be had."""
+        self._thread.start()
+        self._started.result()
+
+    def stop(self) -> None:
+        """Returns once everything has ended."""
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join()
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """What a coroutine returns when it runs where the server does; what it raises is raised here."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def _work(self) -> None:
+        with self._runner as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            await self._server.start()
+        except BaseException as error:
+            self._started.set_exception(error)
+            return
+        self._started.set_result(None)
+        await self._stopped.wait()
+        await self._server.stop()
+
+
 @contextmanager
 def running(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Serves an application from a thread for as long as the block runs; yields the origin.
 
     Raises OSError when the address cannot be had.
     """
-    server = Server(app, host, port)
-    started = threading.Event()
-    failures: list[BaseException] = []
-    stop: list[Callable[[], object]] = []
-
-    async def serve() -> None:
-        loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-        stop.append(lambda: loop.call_soon_threadsafe(stopped.set))
-        try:
-            await server.start()
-        except OSError as error:
-            failures.append(error)
-            return
-        finally:
-            started.set()
-        await stopped.wait()
-        await server.stop()
-
-    def work() -> None:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(serve())
-
-    thread = threading.Thread(target=work, name="understudy", daemon=True)
-    thread.start()
-    started.wait()
-    if failures:
-        thread.join()
-        raise failures[0]
+    server = ServerThread(app, host, port)
+    server.start()
     try:
         yield server.origin
     finally:
-        stop[0]()
-        thread.join()
+        server.stop()

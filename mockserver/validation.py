@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jsonschema_rs
 import orjson
+
 from understudy.contracts.catalogue import Model
 from understudy.mockserver.inputs import parse_sides
-from understudy.mockserver.refusals import Invalid, Malformed, Problem
+from understudy.mockserver.media_rules import MediaPolicy, MediaRules
+from understudy.mockserver.refusals import Malformed, Problem
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -32,10 +34,11 @@ def json_type(value: object) -> str:
 class InputRules:
     """One model's rules for its inputs, compiled once."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, policy: MediaPolicy) -> None:
         properties: Mapping[str, Mapping[str, Any]] = model.input_schema["properties"]
         self._validator = jsonschema_rs.validator_for(model.input_schema)
         self._defaults = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
+        self._media = MediaRules(properties, policy)
         # A `size` is a string whose numeric bounds hold for each side of W*H (observed in the catalogue).
         self._sizes = {
             name: (int(schema["minimum"]), int(schema["maximum"]))
@@ -43,22 +46,23 @@ class InputRules:
             if schema.get("type") == "string" and "minimum" in schema and "maximum" in schema
         }
 
-    def apply(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """The inputs with the model's defaults. Raises Invalid with every problem."""
-        problems = tuple(self._problems(inputs))
-        if problems:
-            raise Invalid(problems)
-        return {**self._defaults, **inputs}
-
-    def _problems(self, inputs: dict[str, Any]) -> Iterator[Problem]:
+    def check(self, inputs: dict[str, Any]) -> tuple[Problem, ...]:
+        """All that is wrong with the inputs."""
         if not self._validator.is_valid(inputs):
-            for error in self._validator.iter_errors(inputs):
-                yield _problem(error)
+            return tuple(_problem(error) for error in self._validator.iter_errors(inputs))
+        return (*self._size_problems(inputs), *self._media.problems(inputs))
+
+    def complete(self, inputs: dict[str, Any], problems: Iterable[Problem] = ()) -> dict[str, Any]:
+        """The inputs with the model's defaults, those with problems left out."""
+        wrong = {problem.path[0] for problem in problems}
+        return {**self._defaults, **{name: value for name, value in inputs.items() if name not in wrong}}
+
+    def _size_problems(self, inputs: dict[str, Any]) -> Iterator[Problem]:
         for name, (least, most) in self._sizes.items():
             value = inputs.get(name)
-            if isinstance(value, str):
+            if value is not None:
                 sides = parse_sides(value)
-                if sides is None or not all(least <= side <= most for side in sides):
+                if sides is None or ":" in value or not all(least <= side <= most for side in sides):
                     yield Problem((name,), "size", (least, most), value)
 
 

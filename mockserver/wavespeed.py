@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
+
 from understudy.mockserver.bodies import Bodies
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
 from understudy.mockserver.exchange import Call, Reply, json_reply
 from understudy.mockserver.jobs import Cause, Failure, Job, Phase
+from understudy.mockserver.media_rules import MediaPolicy
 from understudy.mockserver.moments import format_second
 from understudy.mockserver.outputs import output_urls
-from understudy.mockserver.refusals import (
-    ForeignJob,
-    Invalid,
-    Malformed,
-    Problem,
-    Refusal,
-    TooLarge,
-    Unauthenticated,
-    UnknownJob,
-    UnknownModel,
-    UnknownRoute,
-)
+from understudy.mockserver.refusals import Problem, Refusal
 from understudy.mockserver.switches import Switches
-from understudy.mockserver.validation import json_type
+from understudy.mockserver.wavespeed_errors import complain, word
 
 WORDS = {
     Phase.QUEUED: "created",
@@ -42,10 +33,27 @@ FAILURES = {
     Cause.MODERATION: (1200, "Content flagged as potentially sensitive. Please try different prompts or images."),
     Cause.INPUT: (1402, "Failed to read the input media."),
 }
-BOUNDS = {"minimum": "least", "minItems": "least", "minLength": "least"} | dict.fromkeys(
-    ("maximum", "maxItems", "maxLength"), "most"
-)
-BAD_KEY = "Invalid API key. Verify the key on your dashboard's API Keys page, or contact support@wavespeed.ai."
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """Which of the forms on record a prediction takes."""
+
+    has_nsfw_contents: str
+    execution_time: bool
+    task_code: str
+    submit_status: str
+    input: bool
+
+    @classmethod
+    def of(cls, switches: Switches) -> Forms:
+        return cls(
+            has_nsfw_contents=switches["wavespeed.has_nsfw_contents"],
+            execution_time=switches["wavespeed.execution_time"] == "present",
+            task_code=switches["wavespeed.task_code"],
+            submit_status=switches["wavespeed.submit_status"],
+            input=switches.on("wavespeed.input_echo"),
+        )
 
 
 class WaveSpeed:
@@ -54,24 +62,28 @@ class WaveSpeed:
     name = "wavespeed"
     prefix = "/api/v3"
     dashed_ids = False
+    media = MediaPolicy()
 
     def __init__(self, switches: Switches) -> None:
         self.flags_images = switches["wavespeed.nsfw"] == "flags"
+        self.echoes = switches.on("wavespeed.input_echo")
+        self._forms = Forms.of(switches)
+        self._validates_late = switches["wavespeed.validation"] == "result"
         self._bodies = Bodies()
         self._cancels = switches.on("wavespeed.cancel")
 
     def operations(self, desk: Desk) -> tuple[Operation, ...]:
         async def submit(tenant: str, call: Call) -> Reply:
             job, _ = await desk.submit(tenant, call)
-            return Reply(200, _submitted(job, Phase.QUEUED, call.origin))
+            return Reply(200, self._submitted(job, call.origin))
 
         async def result(tenant: str, call: Call) -> Reply:
             job, now = await desk.find(tenant, call)
-            return Reply(200, self._bodies.get("result", job, job.at(now), call.origin, _result))
+            return Reply(200, self._bodies.get("result", job, job.at(now), call.origin, self._result))
 
         async def cancel(tenant: str, call: Call) -> Reply:
             job, now, _ = await desk.cancel(tenant, call, frozenset({Phase.QUEUED, Phase.RUNNING}))
-            return Reply(200, self._bodies.get("result", job, job.at(now), call.origin, _result))
+            return Reply(200, self._bodies.get("result", job, job.at(now), call.origin, self._result))
 
         return (
             Operation("result", "GET", "/api/v3/predictions/{id}/result", result),
@@ -81,44 +93,52 @@ class WaveSpeed:
             Operation("submit", "POST", "/api/v3/{model_id:path}", submit),
         )
 
+    def late_failure(self, problems: tuple[Problem, ...]) -> Failure | None:
+        if not self._validates_late:
+            return None
+        code = 1400 if problems[0].rule == "required" else 1401
+        return Failure(Cause.INPUT, complain(problems[0]), code)
+
     def refuse(self, refusal: Refusal) -> Reply:
-        status, message = _word(refusal)
+        status, message = word(refusal)
         return json_reply(status, {"code": status, "message": message})
 
+    def _submitted(self, job: Job, origin: str) -> bytes:
+        return _encode(prediction(job, Phase.QUEUED, origin, self._forms, submitting=True))
 
-def _submitted(job: Job, phase: Phase, origin: str) -> bytes:
-    return _encode(prediction(job, phase, origin, submitting=True))
-
-
-def _result(job: Job, phase: Phase, origin: str) -> bytes:
-    return _encode(prediction(job, phase, origin))
+    def _result(self, job: Job, phase: Phase, origin: str) -> bytes:
+        return _encode(prediction(job, phase, origin, self._forms))
 
 
 def _encode(data: object) -> bytes:
     return orjson.dumps({"code": 200, "message": "success", "data": data})
 
 
-def prediction(job: Job, phase: Phase, origin: str, *, submitting: bool = False) -> dict[str, Any]:
+def prediction(job: Job, phase: Phase, origin: str, forms: Forms, *, submitting: bool = False) -> dict[str, Any]:
     """The prediction object, its fields in the order of the documented webhook sample."""
     failure = job.failure if phase is Phase.FAILED else None
     code, error = _failure(failure) if failure else (0, "")
     inference = job.run_time if phase.ended else 0
-    finished = phase in (Phase.SUCCEEDED, Phase.FAILED)
     succeeded = phase is Phase.SUCCEEDED
-    images = job.plan.images
-    return {
-        "id": job.id,
-        "model": job.submission.model,
-        "outputs": output_urls(job, origin) if succeeded else [],
-        "urls": {"get": f"{origin}/api/v3/predictions/{job.id}/result"},
-        "has_nsfw_contents": [index in job.plan.flagged for index in range(1, images + 1)] if succeeded else [],
-        "status": WORDS[phase],
-        "created_at": timestamp(job, precise=not submitting),
-        "error": error,
-        **({"code": code} if code else {}),
-        **({"executionTime": inference} if finished else {}),
-        "timings": {"inference": inference},
-    }
+    body: dict[str, Any] = {"id": job.id, "model": job.submission.model}
+    if forms.input and not submitting:
+        body["input"] = orjson.Fragment(job.submission.inputs)
+    body["outputs"] = output_urls(job, origin) if succeeded else []
+    body["urls"] = {"get": f"{origin}/api/v3/predictions/{job.id}/result"}
+    if forms.has_nsfw_contents == "array":
+        indexes = range(1, job.plan.images + 1) if succeeded else ()
+        body["has_nsfw_contents"] = [index in job.plan.flagged for index in indexes]
+    elif forms.has_nsfw_contents == "null":
+        body["has_nsfw_contents"] = None
+    body["status"] = forms.submit_status if submitting else WORDS[phase]
+    body["created_at"] = timestamp(job, precise=not submitting)
+    body["error"] = error
+    if (code and forms.task_code != "never") or (phase.ended and forms.task_code == "always"):
+        body["code"] = code
+    if forms.execution_time and phase in (Phase.SUCCEEDED, Phase.FAILED):
+        body["executionTime"] = inference
+    body["timings"] = {"inference": inference}
+    return body
 
 
 def _failure(failure: Failure) -> tuple[int, str]:
@@ -133,55 +153,3 @@ def timestamp(job: Job, *, precise: bool) -> str:
     if precise:
         fraction = (fraction + f"{int(job.id[:5], 16) % 1_000_000:06d}").rstrip("0") or "0"
     return f"{second}.{fraction}Z"
-
-
-def _word(refusal: Refusal) -> tuple[int, str]:
-    """Status and message. The first four are observed, the others follow their grammar and are assumed."""
-    match refusal:
-        case Unauthenticated():
-            return 401, BAD_KEY
-        case UnknownModel(model=name):
-            return 404, f'Model "{name}" not found. Please check the model identifier.'
-        case UnknownJob() | ForeignJob():
-            return 404, "Prediction not found."
-        case Invalid(problems=problems):
-            return 400, _complain(problems[0])
-        case Malformed(found=found):
-            return 400, f"request body must be a JSON object, got {found}; please send a JSON object"
-        case TooLarge(limit=limit):
-            return 413, f"request body must be at most {limit} bytes; please send a smaller body"
-        case UnknownRoute(method=method, path=path):
-            return 404, f"{method} {path} not found. Please check the path and the method."
-    raise AssertionError(f"WaveSpeed has no words for {refusal!r}.")
-
-
-def _complain(problem: Problem) -> str:
-    """One problem in the grammar of the enum violation on record."""
-    expected = problem.expected
-    match problem.rule:
-        case "required":
-            return f'field "{problem.field}" is required but missing; please provide it'
-        case "enum":
-            must, please = f"be one of {json.dumps(expected, ensure_ascii=False)}", "use one of the allowed values"
-        case "type":
-            must, please = f"be of type {' or '.join(expected)}", "use the expected type"
-        case "minimum" | "maximum":
-            must, please = f"be at {BOUNDS[problem.rule]} {expected}", "use a value in the allowed range"
-        case "minItems" | "maxItems":
-            must, please = f"have at {BOUNDS[problem.rule]} {expected} items", "use an allowed number of items"
-        case "minLength" | "maxLength":
-            must, please = f"have at {BOUNDS[problem.rule]} {expected} characters", "use an allowed length"
-        case "size":
-            must = f"be WIDTH*HEIGHT with each side from {expected[0]} to {expected[1]}"
-            please = "use an allowed size"
-        case other:
-            must, please = f"satisfy {other}", "use an allowed value"
-    return f'field "{problem.field}" must {must}, got {_found(problem.found)}; please {please}'
-
-
-def _found(value: object) -> str:
-    """A value and its type, the value left out where it is long."""
-    if isinstance(value, list):
-        return f"array with {len(value)} items"
-    shown = json.dumps(value, ensure_ascii=False)
-    return f"{json_type(value)} {shown}" if len(shown) <= 200 else f"{json_type(value)} of {len(shown)} characters"

@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import CatalogueError, Evidence, Model, Switch
 from understudy.contracts.files import load

@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema_rs
 import orjson
 import pytest
+
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import Sample
 from understudy.contracts.compare import ORIGINS, differences

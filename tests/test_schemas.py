@@ -5,6 +5,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import CatalogueError
 from understudy.contracts.files import load

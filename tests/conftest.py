@@ -1,0 +1,78 @@
+"""A running server, its clock, and clients for both providers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from understudy.mockserver.app import create_app
+from understudy.mockserver.clock import Clock
+from understudy.mockserver.jobs import Failure, Phase
+from understudy.mockserver.memory_store import MemoryStore
+from understudy.mockserver.server import ServerThread
+from understudy.mockserver.settings import Settings
+
+WAVESPEED = "/api/v3/bytedance/seedream-v4/edit-sequential"
+RUNCOMFY = "/v1/models/bytedance/seedream-4-0/edit-sequential"
+PROMPT = "Generate a series of 4 edited images (Panels 1-4)."
+IMAGE = "https://example.com/shoe.png"
+GOING = frozenset({Phase.QUEUED, Phase.RUNNING})
+
+
+class Live:
+    """A server on a real socket whose tenants have a manual clock, and a client with the key `key`."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.store = MemoryStore(clock, jobs=settings.jobs)
+        self.server = ServerThread(create_app(settings, self.store))
+        self.server.start()
+        self.origin = self.server.origin
+        self.client = self.client_of("key")
+
+    def client_of(self, key: str | None) -> httpx.Client:
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        return httpx.Client(base_url=self.origin, headers=headers, timeout=10, trust_env=False)
+
+    def advance(self, milliseconds: int, tenant: str = "key") -> int:
+        return self.server.call(self.store.set_clock(tenant, lambda clock, _: clock.advance(milliseconds)))
+
+    def interrupt(self, job_id: str, phase: Phase, failure: Failure | None = None, tenant: str = "key") -> None:
+        """What happens to a job from the provider's side."""
+        self.server.call(self.store.interrupt(tenant, job_id, phase, only_in=GOING, failure=failure))
+
+    def submit_wavespeed(self, **inputs: Any) -> Any:
+        body = {"prompt": PROMPT, "images": [IMAGE], **inputs}
+        return self.client.post(WAVESPEED, json=body).raise_for_status().json()["data"]
+
+    def submit_runcomfy(self, **inputs: Any) -> Any:
+        body = {"text": PROMPT, "images": [IMAGE], **inputs}
+        return self.client.post(RUNCOMFY, json=body).raise_for_status().json()
+
+
+MakeLive = Callable[..., Live]
+
+
+@pytest.fixture
+def make_live() -> Iterator[MakeLive]:
+    """Starts servers with the settings given; on a manual clock unless another is given."""
+    started: list[Live] = []
+
+    def make(clock: Clock | None = None, **settings: Any) -> Live:
+        live = Live(replace(Settings(seed=1), **settings), clock or Clock.manual())
+        started.append(live)
+        return live
+
+    yield make
+    for live in started:
+        live.client.close()
+        live.server.stop()
+
+
+@pytest.fixture
+def live(make_live: MakeLive) -> Live:
+    """A server with the default settings and the seed 1."""
+    return make_live()
