@@ -72,6 +72,7 @@ def openapi(
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
         "x-sources": dict(catalogue.sources(provider)),
+        "x-aliases": dict(table.aliases),
         "x-assumed": chosen,
     }
 

@@ -59,7 +59,7 @@ def wire(provider: str, assumed: Mapping[str, str] | None = None) -> Wire:
     chosen = assumed or {}
     operations, webhooks = (
         tuple(
-            _operation(merge_patch(table["secured"], entry) if entry.get("secured", True) else entry, chosen)
+            _operation(_secured(table["secured"], entry) if entry.get("secured", True) else entry, chosen)
             for entry in table[kind]
             if all(chosen.get(switch) == value for switch, value in entry.get("only", {}).items())
         )
@@ -75,6 +75,12 @@ def wire(provider: str, assumed: Mapping[str, str] | None = None) -> Wire:
         operations=operations,
         webhooks=webhooks,
     )
+
+
+def _secured(common: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry with what all operations that need a key have in common; its own readings come first."""
+    merged: dict[str, Any] = merge_patch(common, entry)
+    return {**merged, READINGS: {**entry.get(READINGS, {}), **merged.get(READINGS, {})}}
 
 
 def _operation(entry: Mapping[str, Any], assumed: Mapping[str, str]) -> Operation:

@@ -9,6 +9,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
+
 from understudy.contracts.catalogue import Model
 
 PLACE = "/_understudy"

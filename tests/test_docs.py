@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import httpx
 import pytest
+
 from understudy.contracts import catalogue
 from understudy.contracts.openapi import openapi
 from understudy.mockserver.app import create_app

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
+
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import CatalogueError, Sample, Switch, model_from_entry
 from understudy.contracts.files import load
