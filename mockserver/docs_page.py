@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
 
 from understudy.mockserver.docs_text import explained, json_html, limits_of, small_value, type_of
+
+Row = tuple[str, Mapping[str, Any], bool]
+"""The name of a value, its schema, and whether it is required."""
 
 
 def overview(documents: Mapping[str, Mapping[str, Any]]) -> str:
@@ -88,10 +91,8 @@ class _Page:
         parts = [f"<p>{escape(operation['description'])}</p>" if "description" in operation else ""]
         parts.append(f"<p>{self._evidence(operation)}</p>")
         if operation["parameters"]:
-            rows = [
-                (one["name"], {**one["schema"], **one}, one.get("required", False)) for one in operation["parameters"]
-            ]
-            parts.append(f"<h4>Parameters</h4>{self._table(rows)}")
+            named = [(one["name"], {**one["schema"], **one}, "required" in one) for one in operation["parameters"]]
+            parts.append(f"<h4>Parameters</h4>{self._table(named)}")
         content = next(iter(operation.get("requestBody", {"content": {}})["content"].items()), None)
         if content:
             schema = self._resolved(content[1]["schema"])
@@ -149,7 +150,7 @@ class _Page:
             return {**target, **schema, **({"properties": properties} if properties else {})}
         return schema
 
-    def _rows(self, schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    def _rows(self, schema: Mapping[str, Any], prefix: str) -> Iterator[Row]:
         required = schema.get("required", ())
         for name, value in schema.get("properties", {}).items():
             one = self._resolved(value) if isinstance(value, Mapping) else {}
@@ -158,7 +159,7 @@ class _Page:
             yield from self._rows(one, f"{prefix}{name}.")
             yield from self._rows(items, f"{prefix}{name}[].")
 
-    def _table(self, rows: list[tuple[str, Mapping[str, Any], bool]]) -> str:
+    def _table(self, rows: Sequence[Row]) -> str:
         lines = "".join(
             f"<tr><td><code>{escape(name)}</code>{'<i>*</i>' if required else ''}<td>{escape(type_of(one))}"
             f"<td>{escape(one.get('description', ''))} {limits_of(one)}<td>{self._evidence(one)}"
