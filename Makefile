@@ -26,7 +26,7 @@ check: .venv/ready
 
 # The second stage: what ships, installed in a fresh environment outside the tree.
 release: .venv/ready
-	$(BIN)/python tests/release.py
+	$(BIN)/python -m pytest -q tests/release.py
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv

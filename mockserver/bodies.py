@@ -27,6 +27,7 @@ class Bodies:
             return kept[1]
         if len(self._kept) >= self._bound:
             self._kept.clear()
-        body = encode(job, phase, origin)
+        # A copy, since the encoder leaves up to four times the room that a body needs.
+        body = bytes(memoryview(encode(job, phase, origin)))
         self._kept[key] = (job, body)
         return body

@@ -62,7 +62,7 @@ class Connection(HttpToolsProtocol):
         hot = self.find_hot(cast("Scope", cycle.scope))
         if hot is None:
             super()._start_asgi_task(cycle, app)
-        elif cycle.scope["method"] == "GET" or not cycle.more_body:
+        elif cycle.scope["method"] == "GET" or cycle.waiting_for_100_continue or not cycle.more_body:
             self._begin(cycle, hot)
         else:
             self._held = (cycle, hot)

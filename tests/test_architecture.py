@@ -1,0 +1,71 @@
+"""Who may import whom, and when: held by reading the imports."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+HEAVY = {"hypothesis", "httpx", "PIL", "pytest", "respx", "faker", "redis", "uvicorn", "multipart"}
+MODULES = [path for folder in ("mockserver", "contracts", "fixtures") for path in sorted((ROOT / folder).glob("*.py"))]
+USED_BY_THE_SERVER = {"understudy.contracts.catalogue", "understudy.contracts"}
+
+
+def imports(path: Path, *, late: bool = True) -> Iterator[str]:
+    """The modules that a file imports; with `late` those too that it imports inside of functions."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    yield from _imports(tree.body, late)
+
+
+def _imports(body: list[ast.stmt], late: bool) -> Iterator[str]:
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        elif late or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _imports(
+                [child for child in ast.walk(node) if child is not node and isinstance(child, ast.stmt)], late
+            )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_the_contract_knows_nothing_of_the_server_and_the_server_only_the_catalogue(path: Path) -> None:
+    for name in imports(path):
+        if path.parent.name == "contracts":
+            assert not name.startswith(("understudy.mockserver", "understudy.fixtures"))
+        if path.parent.name == "mockserver" and path.name != "cli.py":
+            assert not name.startswith("understudy.fixtures")
+            assert not name.startswith("understudy.contracts") or name in USED_BY_THE_SERVER
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_nothing_heavy_is_imported_before_it_is_needed(path: Path) -> None:
+    needed = {"server.py": {"uvicorn"}}.get(path.name, set())
+
+    assert not {name.split(".")[0] for name in imports(path, late=False)} & (HEAVY - needed)
+
+
+def test_the_server_can_be_had_without_what_is_heavy() -> None:
+    code = "import sys, understudy.mockserver.app, understudy.mockserver.server; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+    assert not set(loaded) & (HEAVY - {"uvicorn"})
+
+
+def test_the_guard_sees_imports_wherever_they_stand(tmp_path: Path) -> None:
+    file = tmp_path / "module.py"
+    file.write_text(
+        "import a.b\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import no\n"
+        "if x:\n    import c\ndef f():\n    from d.e import g\nclass C:\n    import h\n"
+    )
+
+    assert ["a.b", "typing", "c", "d.e", "h"] == list(imports(file))
+    assert ["a.b", "typing", "c", "h"] == list(imports(file, late=False))

@@ -1,0 +1,56 @@
+"""What the documents show is what runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import Live
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+    return done.stdout
+
+
+def test_the_readme_opens_with_an_example_that_works() -> None:
+    example = (ROOT / "examples" / "quickstart.py").read_text(encoding="utf-8")
+
+    assert f"```python\n{example}```" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.fullmatch(r"\['http://127\.0\.0\.1:\d+/output/\S+\.jpeg', '\S+\.jpeg'\]\n", run("examples/quickstart.py"))
+
+
+def test_the_runcomfy_client_is_a_program_too(live: Live) -> None:
+    # Its clock stands still, so the example would poll for ever: the time it needs is let pass beforehand.
+    live.server.call(live.store.set_clock("any", lambda clock, wall: clock.at_rate(1000, wall)))
+
+    assert 3 == len(run("examples/runcomfy_client.py", live.origin).splitlines())
+
+
+def test_every_link_in_the_documents_leads_somewhere() -> None:
+    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#]+)", document.read_text(encoding="utf-8")):
+            assert target.startswith("https://") or (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_curl_example_of_the_readme_is_taken(live: Live) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    path, body = re.findall(r"http://127\.0\.0\.1:8787(/v1/models/\S+) .*?-d '(.*?)'", text, flags=re.DOTALL)[0]
+
+    answer = live.client.post(path, content=body.encode(), headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 200
+
+
+def test_the_settings_of_the_readme_exist() -> None:
+    listed = run("-m", "understudy.mockserver", "serve", "--help")
+
+    for flag in re.findall(r"`(--[a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8")):
+        assert flag == "--config" or flag in listed

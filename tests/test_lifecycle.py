@@ -1,0 +1,177 @@
+"""Both dialects over a real socket: whatever the inputs and the moments of polling, the story a client sees is one."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from conftest import IMAGE, Live, MakeLive
+from understudy.contracts import catalogue
+from understudy.mockserver.durations import DurationRange
+from understudy.mockserver.jobs import Phase
+
+ORDER = {"created": 0, "processing": 1, "completed": 2, "failed": 2, "in_queue": 0, "in_progress": 1, "succeeded": 2}
+FINAL = {"completed", "failed", "cancelled", "succeeded"}
+SIZES = catalogue.models("runcomfy")["bytedance/seedream-4-0/edit-sequential"].input_schema["properties"]["image_size"]
+
+# Moments lie near the marks of a job that is queued for 500 ms and runs for 2000 ms.
+pauses = st.lists(st.sampled_from([0, 1, 499, 500, 501, 1999, 2000, 2001]), min_size=1, max_size=6)
+counts = st.integers(1, 15)
+sides = st.integers(1024, 1100)
+several = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(params=[0.0, 0.5], ids=["good", "failing"])
+def either(request: pytest.FixtureRequest, make_live: MakeLive) -> Live:
+    """A server where all jobs succeed, or half of them fail."""
+    return make_live(failure_rate=request.param)
+
+
+@several
+@given(counts, sides, sides, pauses)
+def test_a_wavespeed_client_sees_one_story(
+    either: Live, count: int, width: int, height: int, moments: list[int]
+) -> None:
+    first = either.submit_wavespeed(max_images=count, size=f"{width}*{height}")
+    seen = [first]
+    for pause in [0, *moments, 5000]:
+        either.advance(pause)
+        answers = [either.client.get(first["urls"]["get"]), either.client.get(f"/api/v3/predictions/{first['id']}")]
+        assert answers[0].json() == answers[1].json()
+        seen.append(answers[0].json()["data"])
+
+    assert sorted(ORDER[one["status"]] for one in seen) == [ORDER[one["status"]] for one in seen]
+    for one in seen:
+        assert (count if one["status"] == "completed" else 0) == len(one["outputs"])
+        assert len(one["has_nsfw_contents"]) == len(one["outputs"])
+        assert (one["status"] == "failed") == bool(one["error"])
+    last = seen[-1]
+    assert last["status"] in FINAL
+    if last["outputs"]:
+        check_image(last["outputs"][-1], "JPEG", (width, height))
+
+
+@several
+@given(counts, st.sampled_from(SIZES["enum"]), pauses)
+def test_a_runcomfy_client_sees_one_story(either: Live, count: int, size: str, moments: list[int]) -> None:
+    job = either.submit_runcomfy(sequential_image_generation_options=count, image_size=size)
+    seen: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    for pause in [0, *moments, 5000]:
+        either.advance(pause)
+        status, result = (either.client.get(job[name]).json() for name in ("status_url", "result_url"))
+        seen.append((status, result))
+
+    words = [status["status"] for status, _ in seen]
+    assert sorted(words, key=ORDER.__getitem__) == words
+    for status, result in seen:
+        assert status["status"] == {"succeeded": "completed", "failed": "completed"}.get(
+            result["status"], result["status"]
+        )
+        assert ("queue_position" in status) == (status["status"] == "in_queue")
+        assert ("output" in result) == (result["status"] == "succeeded")
+        assert ("error" in result) == (result["status"] == "failed")
+    last = seen[-1][1]
+    assert last["status"] in FINAL
+    if "output" in last:
+        assert count == len(last["output"]["images"])
+        check_image(last["output"]["images"][-1], "JPEG", tuple(int(side) for side in size.split(" ")[0].split(":")))
+
+
+def check_image(url: str, kind: str, size: tuple[int, ...]) -> None:
+    """Fetched without a key, as the providers' own files are."""
+    with Image.open(io.BytesIO(httpx.get(url, trust_env=False).raise_for_status().content)) as image:
+        image.load()
+        assert (kind, size) == (image.format, image.size)
+
+
+@given(st.integers(0, 2600))
+@several
+def test_a_runcomfy_job_can_be_cancelled_while_it_is_queued_and_goes_on_otherwise(live: Live, moment: int) -> None:
+    job = live.submit_runcomfy()
+    live.advance(moment)
+    before = live.client.get(job["status_url"]).json()["status"]
+
+    answer = live.client.post(job["cancel_url"], headers={"Content-Type": "application/json"})
+
+    after = live.client.get(job["status_url"]).json()["status"]
+    assert answer.status_code == 202
+    if before == "in_queue":
+        assert {"request_id": job["request_id"], "status": "cancelled", "outcome": "cancelled"} == answer.json()
+        assert after == "cancelled"
+    else:
+        assert {"request_id": job["request_id"], "status": before, "outcome": "not_cancellable"} == answer.json()
+        assert before == after
+    live.advance(5000)
+    assert ("cancelled" if before == "in_queue" else "succeeded") == live.client.get(job["result_url"]).json()["status"]
+
+
+def test_wavespeed_has_no_cancel_unless_it_is_assumed(make_live: MakeLive) -> None:
+    real, assumed = make_live(), make_live(assume={"wavespeed.cancel": "on"})
+    for live in (real, assumed):
+        job_id = live.submit_wavespeed()["id"]
+        answer = live.client.post(f"/api/v3/predictions/{job_id}/cancel")
+        status = live.client.get(f"/api/v3/predictions/{job_id}/result").json()["data"]["status"]
+        assert (200, "cancelled") == (answer.status_code, status) if live is assumed else (404, "created")
+
+
+@pytest.mark.parametrize(("phase", "word"), [(Phase.CANCELLED, "cancelled"), (Phase.TIMED_OUT, "timeout")])
+def test_what_the_provider_itself_ends_is_seen_at_once(live: Live, phase: Phase, word: str) -> None:
+    job_id = live.submit_wavespeed()["id"]
+    live.client.get(f"/api/v3/predictions/{job_id}/result")
+    live.interrupt(job_id, phase)
+
+    assert word == live.client.get(f"/api/v3/predictions/{job_id}/result").json()["data"]["status"]
+
+
+def test_the_same_seed_and_submissions_give_the_same_outcomes(make_live: MakeLive) -> None:
+    stories = []
+    for _ in range(2):
+        live = make_live(failure_rate=0.5, queue_time=DurationRange(0, 900))
+        live_stories = []
+        for _ in range(8):
+            job = live.submit_wavespeed()
+            live.advance(5000)
+            data = live.client.get(job["urls"]["get"]).json()["data"]
+            live_stories.append((data["id"], data["status"], data["created_at"], data["timings"]))
+        stories.append(live_stories)
+
+    assert stories[0] == stories[1]
+    assert {"completed", "failed"} == {story[1] for story in stories[0]}
+
+
+def test_every_url_points_back_at_the_origin_that_the_client_used(live: Live) -> None:
+    headers = {"Host": "fake.example:99"}
+    job = live.client.post(
+        "/v1/models/bytedance/seedream-4-0/edit-sequential", json={"text": "x", "images": [IMAGE]}, headers=headers
+    ).json()
+    live.advance(5000)
+    path = f"/v1/requests/{job['request_id']}/result"
+    answers = [live.client.get(path, headers={"Host": host}).json() for host in ("fake.example:99", "other.example")]
+
+    assert all(job[name].startswith("http://fake.example:99/v1/") for name in job if name.endswith("_url"))
+    assert answers[0]["output"]["images"][0].startswith("http://fake.example:99/")
+    assert answers[1]["output"]["images"][0].startswith("http://other.example/")
+
+
+def test_a_job_of_one_provider_is_unknown_to_the_other(live: Live) -> None:
+    job_id = live.submit_wavespeed()["id"]
+
+    assert 404 == live.client.get(f"/v1/requests/{job_id}/status").status_code
+
+
+def test_two_equal_submits_are_two_jobs(live: Live) -> None:
+    assert live.submit_wavespeed()["id"] != live.submit_wavespeed()["id"]
+
+
+def test_clients_may_send_headers_and_keys_that_mean_nothing(live: Live) -> None:
+    headers = {"X-Client-Name": "x", "X-Client-Version": "1", "X-Client-OS": "linux"}
+    body = {"prompt": "x", "model": "y", "seed": 1, "anything": {"at": "all"}}
+    answer = live.client.post("/api/v3/bytedance/seedream-v4/edit-sequential", json=body, headers=headers)
+
+    assert answer.status_code == 200

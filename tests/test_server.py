@@ -1,0 +1,202 @@
+"""The server itself: how it starts, what it does to connections, how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from conftest import WAVESPEED, Live, MakeLive
+from understudy.mockserver.app import create_app
+from understudy.mockserver.server import Server, ServerThread, running
+from understudy.mockserver.settings import Settings
+
+
+def app_of(endpoint: Callable[[Request], Awaitable[Response]]) -> Starlette:
+    return Starlette(routes=[Route("/", endpoint, methods=["GET", "POST"])])
+
+
+def connect(origin: str) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", int(origin.rpartition(":")[2])), timeout=10)
+
+
+def read_all(raw: socket.socket) -> bytes:
+    return b"".join(iter(lambda: raw.recv(65536), b""))
+
+
+def test_a_port_that_is_taken_is_an_error_at_once() -> None:
+    with running(create_app()) as origin:
+        second = ServerThread(create_app(), port=int(origin.rpartition(":")[2]))
+        with pytest.raises(OSError, match="address already in use"):
+            second.start()
+
+
+def test_an_application_that_cannot_start_is_an_error_at_once() -> None:
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no"})
+
+    with pytest.raises(RuntimeError, match="The application could not start"):
+        ServerThread(broken).start()
+
+
+def test_stopping_leaves_a_request_under_way_a_moment_to_finish() -> None:
+    entered = threading.Event()
+    finish: list[Callable[[], object]] = []
+
+    async def slow(request: Request) -> Response:
+        loop, finished = asyncio.get_running_loop(), asyncio.Event()
+        finish.append(lambda: loop.call_soon_threadsafe(finished.set))
+        entered.set()
+        await finished.wait()
+        return PlainTextResponse("done")
+
+    with ThreadPoolExecutor() as pool:
+        with running(app_of(slow)) as origin:
+            answer = pool.submit(httpx.get, origin, trust_env=False)
+            assert entered.wait(10)
+            finish[0]()
+        assert answer.result().text == "done"
+
+
+def test_stopping_ends_a_request_that_would_never_finish(capfd: pytest.CaptureFixture[str]) -> None:
+    entered = threading.Event()
+    ended: list[str] = []
+
+    async def endless(request: Request) -> Response:
+        entered.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("yes")
+        return Response()
+
+    with ThreadPoolExecutor() as pool:
+        with running(app_of(endless)) as origin:
+            answer = pool.submit(httpx.get, origin, trust_env=False, timeout=30)
+            assert entered.wait(10)
+        assert isinstance(answer.exception(), httpx.TransportError)
+    assert ["yes"] == ended
+    assert ("", "") == capfd.readouterr()
+
+
+def test_stopping_closes_connections_that_are_idle() -> None:
+    with running(create_app()) as origin:
+        raw = connect(origin)
+        raw.sendall(b"GET /_understudy/health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert raw.recv(65536).startswith(b"HTTP/1.1 200 ")
+    with raw:
+        assert b"" == read_all(raw)
+
+
+def test_requests_may_come_one_after_another_without_waiting_for_answers(live: Live) -> None:
+    body = b'{"prompt": "x"}'
+    submit = b"POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\nContent-Length: %d\r\n\r\n%s"
+    poll = b"GET /api/v3/predictions/none/result HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\n%s\r\n"
+    with connect(live.origin) as raw:
+        raw.sendall(submit % (WAVESPEED.encode(), len(body), body) + poll % b"" + poll % b"Connection: close\r\n")
+        answer = read_all(raw)
+
+    assert [b"200", b"404", b"404"] == [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]]
+    assert answer.lower().count(b"connection: close") == 1
+
+
+def test_a_body_may_come_in_pieces(live: Live) -> None:
+    body = b'{"prompt": "' + b"x" * 200_000 + b'"}'
+    head = f"POST {WAVESPEED} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\nConnection: close\r\n"
+    with connect(live.origin) as raw:
+        raw.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
+        for start in range(0, len(body), 50_000):
+            raw.sendall(body[start : start + 50_000])
+        answer = read_all(raw)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_may_wait_for_100_continue(live: Live) -> None:
+    head = f"POST {WAVESPEED} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\nConnection: close\r\n"
+    with connect(live.origin) as raw:
+        raw.sendall(f"{head}Expect: 100-continue\r\nContent-Length: 15\r\n\r\n".encode())
+        assert raw.recv(65536).startswith(b"HTTP/1.1 100 ")
+        raw.sendall(b'{"prompt": "x"}')
+        assert read_all(raw).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_hangs_up_in_the_middle_of_a_body_harms_nobody(live: Live) -> None:
+    head = f"POST {WAVESPEED} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\nContent-Length: 100000\r\n\r\n"
+    for sent in (b"", b"x" * 70_000):
+        with connect(live.origin) as raw:
+            raw.sendall(head.encode() + sent)
+
+    assert live.client.post(WAVESPEED, json={"prompt": "x"}).status_code == 200
+
+
+def test_answers_carry_a_date_and_a_length(live: Live) -> None:
+    for answer in (live.client.get("/api/v3/predictions/x/result"), live.client.get("/_understudy/health")):
+        assert answer.headers["date"].endswith(" GMT")
+        assert str(len(answer.content)) == answer.headers["content-length"]
+
+
+def test_an_http_1_0_client_without_a_host_header_gets_the_address_it_used(live: Live) -> None:
+    body = b'{"prompt": "x"}'
+    with connect(live.origin) as raw:
+        head = f"POST {WAVESPEED} HTTP/1.0\r\nAuthorization: Bearer key\r\nContent-Length: {len(body)}\r\n\r\n"
+        raw.sendall(head.encode() + body)
+        answer = read_all(raw)
+
+    assert f'"{live.origin}/api/v3/predictions/'.encode() in answer
+
+
+def test_an_error_of_our_own_is_a_500_and_the_connection_lives_on(make_live: MakeLive) -> None:
+    live = make_live(seed=None)
+    app = create_app(Settings(seed=1), live.store)
+    app.hot._submits[WAVESPEED] = (_broken, "model")  # type: ignore[index]
+    with running(app) as origin, httpx.Client(base_url=origin, trust_env=False) as client:
+        assert client.post(WAVESPEED, json={}).status_code == 500
+        assert client.get("/_understudy/health").json() == {"status": "ok"}
+
+
+async def _broken(scope: Scope, receive: Receive, send: Send) -> None:
+    raise RuntimeError("a bug")
+
+
+def test_the_same_application_runs_under_any_asgi_server(live: Live) -> None:
+    async def work() -> tuple[int, str]:
+        transport = httpx.ASGITransport(create_app(Settings(seed=1)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://fake") as client:
+            headers = {"Authorization": "Bearer key"}
+            answer = await client.post(WAVESPEED, json={"prompt": "x"}, headers=headers)
+            return answer.status_code, answer.json()["data"]["urls"]["get"]
+
+    status, url = asyncio.run(work())
+
+    assert status == 200
+    assert url.startswith("http://fake/api/v3/predictions/")
+
+
+def test_a_server_can_run_in_a_loop_that_is_not_its_own() -> None:
+    async def work() -> int:
+        server = Server(create_app())
+        await server.start()
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(f"{server.origin}/_understudy/health")
+        await server.stop()
+        return answer.status_code
+
+    assert asyncio.run(work()) == 200
+
+
+def test_an_address_of_ip_version_6_is_written_in_brackets() -> None:
+    with running(create_app(), host="::1") as origin:
+        assert origin.startswith("http://[::1]:")
+        assert httpx.get(f"{origin}/_understudy/health", trust_env=False).status_code == 200
