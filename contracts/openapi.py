@@ -97,7 +97,7 @@ def _described(
     }
     if operation.body is not None:
         asked = {
-            sample.name: {"summary": sample.state, "value": sample.request["body"]}
+            sample.name: {"summary": sample.state, "value": sample.request["body"], "x-request": dict(sample.request)}
             for sample in samples
             if sample.response["status"] < 300 and "body" in sample.request
         }

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import Model
+from understudy.mockserver.courier import Courier
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Dialect, Endpoint, Operation
 from understudy.mockserver.exchange import Call, Reply
@@ -45,10 +46,12 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     settings = settings or Settings()
     if settings.seed is None:
         settings = dataclasses.replace(settings, seed=secrets.randbits(32))
-    store = store or MemoryStore(jobs=settings.jobs)
+    store = store or MemoryStore(jobs=settings.jobs, deliveries=settings.webhook_records)
     switches = Switches(settings.assume)
     drawings = Drawings(settings.image_cache)
-    dialects: tuple[_Spoken, ...] = (WaveSpeed(switches), RunComfy(switches))
+    wavespeed = WaveSpeed(switches)
+    courier = Courier(store, settings, {wavespeed.name: wavespeed.webhook_body})
+    dialects: tuple[_Spoken, ...] = (wavespeed, RunComfy(switches))
 
     routes: list[Route] = []
     hot: dict[str, Mapping[str, ASGIApp]] = {}
@@ -56,9 +59,9 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     served: dict[str, Mapping[str, Model]] = {}
     for dialect in dialects:
         models = {name: model.under(settings.assume) for name, model in catalogue.models(dialect.name).items()}
-        served[dialect.name] = models
-        desk = Desk(dialect, models, settings, store)
+        desk = Desk(dialect, models, settings, store, courier, drawings)
         polls: dict[str, ASGIApp] = {}
+        served[dialect.name] = models
         for operation in (*dialect.operations(desk), _unknown(dialect)):
             endpoint = Endpoint(operation, dialect, desk.authenticate, settings.body_limit)
             methods = [operation.method] if operation.method else None
@@ -79,7 +82,9 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        courier.start()
         yield
+        await courier.stop()
         drawings.close()
 
     app = App(routes=routes, lifespan=lifespan)

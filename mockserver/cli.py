@@ -100,17 +100,17 @@ async def _serve(settings: Settings) -> None:
 
 
 def _calm_garbage_collection() -> None:
-    """Searching for cycles dominates tail latency. What has survived one search is a job or was here at the start,
-    neither of which is part of a cycle: it is searched no more, and goes when the last reference to it does."""
+    """Searching for cycles dominates the slowest answers. What survives one search is a job, a connection, or was here
+    at the start: none is part of a cycle, so it is searched no more and goes when the last reference to it does."""
     import gc
 
     def freeze(event: str, details: dict[str, int]) -> None:
-        if event == "stop" and details["generation"] > 0:
+        if event == "stop":
             gc.freeze()
 
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 5, 5)
+    gc.set_threshold(2_000, 10, 10)
     gc.callbacks.append(freeze)
 
 

@@ -57,6 +57,13 @@ class Clock:
         """What this clock shows when the wall shows `wall_now`."""
         return self.reading + (wall_now - self.origin) * self.rate
 
+    def wall_at(self, instant: int, wall_now: int) -> int | None:
+        """What the wall shows when this clock shows `instant`: now at the latest for what has passed on a manual
+        clock, None for what lies ahead of one."""
+        if self.rate == 0:
+            return wall_now if instant <= self.reading else None
+        return self.origin - (self.reading - instant) // self.rate
+
     def advance(self, milliseconds: int) -> Clock:
         """The same clock, that much later."""
         if milliseconds < 0:

@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from understudy.contracts.catalogue import Model
+from understudy.mockserver.courier import Courier
 from understudy.mockserver.dialect import Dialect
 from understudy.mockserver.exchange import Call
+from understudy.mockserver.gallery import Drawings
 from understudy.mockserver.inputs import read_inputs
-from understudy.mockserver.jobs import Job, Phase
+from understudy.mockserver.jobs import Hook, Job, Phase
 from understudy.mockserver.plans import Habits, make_job
-from understudy.mockserver.refusals import ForeignJob, Invalid, Unauthenticated, UnknownJob, UnknownModel
+from understudy.mockserver.refusals import (
+    ForeignJob,
+    Invalid,
+    Unauthenticated,
+    UnknownJob,
+    UnknownModel,
+    WebhookWithBase64,
+)
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Found, Interrupted, Store, Turn
 from understudy.mockserver.switches import Switches
 from understudy.mockserver.validation import InputRules, parse_object
 
+ReadWebhook = Callable[[Call, Mapping[str, Any]], str | None]
+"""The URL that a submission wants its webhook sent to, if any."""
+
 
 class Desk:
-    """One provider's counter: a dialect, its models, and the store behind them."""
+    """One provider's counter: a dialect, its models, and what stands behind them."""
 
-    def __init__(self, dialect: Dialect, models: Mapping[str, Model], settings: Settings, store: Store) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        models: Mapping[str, Model],
+        settings: Settings,
+        store: Store,
+        courier: Courier,
+        drawings: Drawings,
+    ) -> None:
         self.dialect = dialect
         self.store = store
+        self.courier = courier
+        self.drawings = drawings
+        self.sync_limit = settings.sync_limit
         self.models = models
         self._settings = settings
         self._habits = Habits.of(Switches(settings.assume))
@@ -37,8 +63,8 @@ class Desk:
             raise Unauthenticated
         return key
 
-    async def submit(self, tenant: str, call: Call) -> Found:
-        """The job that a valid body becomes. Raises UnknownModel, Malformed or Invalid."""
+    async def submit(self, tenant: str, call: Call, read_webhook: ReadWebhook | None = None) -> Found:
+        """The job that a valid body becomes. Raises UnknownModel, Malformed, Invalid, or why its webhook is refused."""
         model = self.models.get(call.params["model_id"])
         if model is None:
             raise UnknownModel(call.params["model_id"])
@@ -50,6 +76,13 @@ class Desk:
             raise Invalid(problems)
         shown = inputs if self.dialect.echoes else None
         submission = read_inputs(model, rules.complete(inputs, problems), shown)
+        url = read_webhook(call, inputs) if read_webhook is not None else None
+        if url:
+            if submission.base64:
+                raise WebhookWithBase64
+            await self.courier.admit(url)
+            self.courier.start()
+            submission = dataclasses.replace(submission, webhook=Hook(url, call.origin))
 
         def make(turn: Turn) -> Job:
             return make_job(
@@ -65,6 +98,26 @@ class Desk:
             )
 
         return await self.store.submit(tenant, self.dialect.name, make)
+
+    async def outlast(self, tenant: str, call: Call, found: Found) -> Found:
+        """A submission that waits: the job when it has ended, the sync limit has passed, or the client has gone."""
+        gone = asyncio.ensure_future(call.gone())
+        over = asyncio.ensure_future(self._wait(tenant, found))
+        try:
+            await asyncio.wait({gone, over}, return_when=asyncio.FIRST_COMPLETED)
+            return over.result() if over.done() else found
+        finally:
+            gone.cancel()
+            over.cancel()
+
+    async def _wait(self, tenant: str, found: Found) -> Found:
+        limit = found.job.submitted + self.sync_limit
+        while not found.job.at(found.now).ended and found.now < limit:
+            ends = found.job.ends
+            now = await self.store.wait(tenant, limit if ends is None else min(ends, limit))
+            # A bounded store may have dropped the job meanwhile: then it is what it was.
+            found = await self.store.find(tenant, found.job.id) or Found(found.job, now)
+        return found
 
     async def find(self, tenant: str, call: Call) -> Found:
         """The job that a call names. Raises UnknownJob, or ForeignJob when it is another tenant's."""

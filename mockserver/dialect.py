@@ -66,6 +66,7 @@ class Endpoint:
             tenant = self._authenticate(call)
             if self._body_limit is not None:
                 call.body = await read_body(scope, receive, self._body_limit)
+                call.receive = receive
             reply = await self._handle(tenant, call)
         except Refusal as refusal:
             reply = self._refuse(refusal)

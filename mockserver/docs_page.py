@@ -99,7 +99,9 @@ class _Page:
             rows = list(self._rows(schema, ""))
             parts.append(f"<h4>Body <small>{escape(content[0])}</small></h4>")
             parts.append(self._table(rows) if rows else f"<p>{escape(schema.get('description', 'Any.'))}</p>")
-        if path.startswith("/"):
+        if content and not path.startswith("/"):
+            parts += [self._sample(name, one, "") for name, one in content[1].get("examples", {}).items()]
+        else:
             parts.append(f"<h4>Try it</h4><pre>{escape(self._curl(method, path, operation, content))}</pre>")
         parts.append("<h4>Answers</h4>")
         parts += [self._answer(status, one) for status, one in operation["responses"].items()]
@@ -125,11 +127,12 @@ class _Page:
         asked = f"{request['method']} {request['path']}{headers}"
         sent = request.get("body", request.get("multipart"))
         body = "" if sent is None else f"\n\n{json_html(sent)}"
+        answered = f"<pre>{status}\n\n{json_html(sample['value'])}</pre>" if status else ""
         note = f"<p class=muted>{escape(sample['description'])}</p>" if "description" in sample else ""
         return (
             f"<details class=sample><summary>{escape(name)} <span>{escape(sample['summary'])}</span>"
-            f"{self._evidence(sample)}</summary>{note}<div class=pair><pre>{escape(asked)}{body}</pre>"
-            f"<pre>{status}\n\n{json_html(sample['value'])}</pre></div></details>"
+            f"{self._evidence(sample)}</summary>{note}"
+            f"<div class=pair><pre>{escape(asked)}{body}</pre>{answered}</div></details>"
         )
 
     def _component(self, name: str) -> str:

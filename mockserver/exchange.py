@@ -31,14 +31,25 @@ def json_reply(status: int, content: object) -> Reply:
 
 @dataclass(slots=True)
 class Call:
-    """A request with a known operation. `origin` is where the client reached us: scheme, host and port."""
+    """A request with a known operation. `origin` is where the client reached us: scheme, host and port.
+
+    `query` is the raw query string; `receive` tells when the client has gone.
+    """
 
     method: str
     path: str
     params: dict[str, Any]
     origin: str
     authorization: bytes
+    query: bytes = b""
     body: bytes = b""
+    receive: Receive | None = None
+
+    async def gone(self) -> None:
+        """Waits until the client has gone. The body has been read by then."""
+        assert self.receive is not None, "A call that comes in by an endpoint has its channel."
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
 
 
 def read_head(scope: Scope) -> Call:
@@ -53,7 +64,8 @@ def read_head(scope: Scope) -> Call:
         address, port = scope["server"]
         host = f"{address}:{port}".encode()
     origin = f"{scope['scheme']}://{host.decode('latin-1')}"
-    return Call(scope["method"], scope["path"], scope.get("path_params", {}), origin, authorization)
+    params = scope.get("path_params", {})
+    return Call(scope["method"], scope["path"], params, origin, authorization, scope["query_string"])
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:

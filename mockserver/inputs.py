@@ -38,6 +38,7 @@ def read_inputs(model: Model, inputs: Mapping[str, Any], shown: Mapping[str, Any
     images = _first(inputs, ("images", "image", "image_urls")) or ()
     seed = inputs.get("seed")
     width, height = _sides(inputs)
+    known = model.input_schema["properties"]
     return Submission(
         provider=model.provider,
         model=model.model_id,
@@ -49,6 +50,8 @@ def read_inputs(model: Model, inputs: Mapping[str, Any], shown: Mapping[str, Any
         image_format=str(inputs.get("output_format", model.output_format)),
         references=tuple(map(_reference, [images] if isinstance(images, str) else images)),
         seed=int(seed) if isinstance(seed, (int, float)) else None,
+        base64=inputs.get("enable_base64_output") is True and "enable_base64_output" in known,
+        sync=inputs.get("enable_sync_mode") is True and "enable_sync_mode" in known,
         thorough=inputs.get("optimize_prompt_options") == "standard",
         inputs=b"{}" if shown is None else orjson.dumps(_bounded(shown)),
     )

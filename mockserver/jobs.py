@@ -75,12 +75,20 @@ class Interruption:
         assert self.phase.ended, f"An interruption ends a job, so its phase is final, not {self.phase.name}."
 
 
+class Hook(NamedTuple):
+    """Whom to tell when a job has ended, and the origin that the URLs in what is told are on."""
+
+    url: str
+    origin: str
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
     """What was asked for, in no provider's words. Bounded: an input's bytes are not kept, its digest is.
 
     width and height are pixels; `price` is microdollars; `seed` is the input's own seed, if it had one; `thorough`
-    asks for care rather than speed; `inputs` is the inputs as JSON, long values cut, where they are shown again.
+    asks for care rather than speed; `base64` wants images in the answer in place of URLs, `sync` the job's end in the
+    answer to the submission; `inputs` is the inputs as JSON, long values cut, where they are shown again.
     """
 
     provider: str
@@ -96,7 +104,8 @@ class Submission:
     price: int = 0
     thorough: bool = False
     base64: bool = False
-    webhook: str | None = None
+    sync: bool = False
+    webhook: Hook | None = None
     inputs: bytes = b"{}"
 
 

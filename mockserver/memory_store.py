@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import heapq
 import itertools
@@ -11,8 +10,11 @@ from dataclasses import dataclass, field
 
 from understudy.mockserver.clock import Clock, Wall, wall
 from understudy.mockserver.jobs import Failure, Interruption, Job, Phase
+from understudy.mockserver.outbox import Outbox
 from understudy.mockserver.queueing import schedule
 from understudy.mockserver.store import Account, Found, Interrupted, Turn
+from understudy.mockserver.waiters import Waiters
+from understudy.mockserver.webhooks import Attempt, Delivery
 
 MINUTE = 60_000
 
@@ -59,31 +61,29 @@ class _Tenant:
     """`going` are the jobs that had not ended when somebody last looked."""
 
     clock: Clock
+    outbox: Outbox
     ordinal: int = 0
     jobs: dict[str, Job] = field(default_factory=dict)
     going: dict[str, Job] = field(default_factory=dict)
     crowd: int = 64
     wallets: dict[str, _Wallet] = field(default_factory=dict)
-    waiters: set[asyncio.Future[None]] = field(default_factory=set)
+    waiters: Waiters = field(default_factory=Waiters)
 
     def put(self, job: Job) -> None:
         self.jobs[job.id] = self.going[job.id] = job
+        if job.submission.webhook is not None:
+            self.outbox.expect(job)
 
     def prune(self, now: int) -> None:
         self.going = {job_id: job for job_id, job in self.going.items() if not job.at(now).ended}
         self.crowd = 2 * len(self.going) + 64
-
-    def wake(self) -> None:
-        for waiter in self.waiters:
-            if not waiter.done():
-                waiter.set_result(None)
 
 
 class MemoryStore:
     """Keeps everything in this process: when there are more than `jobs` jobs, the oldest finished ones go first.
 
     `default_clock` is the clock of a tenant that has not set its own; `balance` is what everyone starts with, in
-    microdollars.
+    microdollars. `deliveries` is how many webhooks are kept for each tenant.
     """
 
     def __init__(
@@ -92,12 +92,16 @@ class MemoryStore:
         *,
         jobs: int = 100_000,
         balance: int = 10**12,
+        deliveries: int = 10_000,
         wall_clock: Wall | None = None,
     ) -> None:
         self._wall = wall_clock or wall()
         self._default_clock = default_clock or Clock.real()
         self._bound = jobs
         self._balance = balance
+        self._deliveries = deliveries
+        self._senders: dict[str, _Tenant] = {}
+        self._couriers = Waiters()
         self._owners: dict[str, str] = {}
         self._tenants: dict[str, _Tenant] = {}
 
@@ -114,6 +118,9 @@ class MemoryStore:
         wallet.charge(job, now)
         record.put(job)
         self._owners[job.id] = tenant
+        if job.submission.webhook is not None:
+            self._senders[tenant] = record
+            self._couriers.wake()
         if capacity is not None:
             self._reschedule(record, provider, now)
             job = record.jobs[job.id]
@@ -146,7 +153,8 @@ class MemoryStore:
         provider = job.submission.provider
         record.wallets[provider].expect(job)
         self._reschedule(record, provider, now)
-        record.wake()
+        record.waiters.wake()
+        self._couriers.wake()
         return Interrupted(job, now, effective=True)
 
     async def erase(self, tenant: str, job_ids: Collection[str]) -> int:
@@ -177,15 +185,28 @@ class MemoryStore:
         record = self._tenant(tenant)
         left = until - self._now(tenant)
         if left > 0:
-            waiter = asyncio.get_running_loop().create_future()
-            record.waiters.add(waiter)
-            try:
-                # One millisecond more than the division says, so that the clock has arrived and not almost.
-                timeout = None if record.clock.rate == 0 else left / record.clock.rate / 1000 + 0.001
-                await asyncio.wait({waiter}, timeout=timeout)
-            finally:
-                record.waiters.discard(waiter)
+            await record.waiters.sleep(None if record.clock.rate == 0 else left / record.clock.rate)
         return self._now(tenant)
+
+    async def next_delivery(self, lease: int) -> Delivery:
+        while True:
+            wall_now = self._wall()
+            times = ((record.outbox.ready(record.clock, wall_now), record) for record in self._senders.values())
+            ready = [(at, number, record) for number, (at, record) in enumerate(times) if at is not None]
+            soonest = min(ready, default=None)
+            if soonest is not None and soonest[0] <= wall_now:
+                return soonest[2].outbox.take(soonest[2].clock, wall_now, lease)
+            await self._couriers.sleep(None if soonest is None else soonest[0] - wall_now)
+
+    async def settle(self, delivery: Delivery, attempt: Attempt, backoff: int) -> None:
+        record = self._tenants.get(delivery.job.tenant)
+        if record is not None:
+            record.outbox.settle(delivery, attempt, record.clock, self._wall(), backoff)
+            self._couriers.wake()
+
+    async def deliveries(self, tenant: str) -> tuple[Delivery, ...]:
+        record = self._tenants.get(tenant)
+        return () if record is None else record.outbox.deliveries
 
     async def clock(self, tenant: str) -> Clock:
         record = self._tenants.get(tenant)
@@ -198,7 +219,8 @@ class MemoryStore:
         if changed.now(wall_now) < record.clock.now(wall_now):
             raise ValueError("A tenant's clock does not go back: start a new tenant, or reset this one.")
         record.clock = changed
-        record.wake()
+        record.waiters.wake()
+        self._couriers.wake()
         return changed.now(wall_now)
 
     def _now(self, tenant: str) -> int:
@@ -208,7 +230,7 @@ class MemoryStore:
     def _tenant(self, tenant: str) -> _Tenant:
         record = self._tenants.get(tenant)
         if record is None:
-            record = self._tenants[tenant] = _Tenant(self._default_clock)
+            record = self._tenants[tenant] = _Tenant(self._default_clock, Outbox(self._deliveries))
         return record
 
     def _reschedule(self, record: _Tenant, provider: str, now: int) -> None:

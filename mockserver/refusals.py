@@ -57,6 +57,29 @@ class TooLarge(Refusal):
     limit: int
 
 
+@dataclass(eq=False)
+class BadWebhook(Refusal):
+    """The webhook is no URL that anything can be sent to."""
+
+    url: str
+
+
+@dataclass(eq=False)
+class HostRefused(Refusal):
+    """The settings do not allow webhooks to go to this host, because of the address that it has."""
+
+    host: str
+    address: str
+
+
+class WebhookWithBase64(Refusal):
+    """A webhook tells of URLs, and images in the answer were asked for."""
+
+
+class SyncTimeout(Refusal):
+    """The job has not ended within the sync limit. It goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One way in which an input breaks its model's schema.

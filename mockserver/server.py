@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
 import types
@@ -28,6 +29,9 @@ CLOSE = b"connection: close\r\n\r\n"
 
 SMALL = 65_536
 """A hot request's body of up to this many bytes is waited for before the request is begun."""
+
+UNHEARD = logging.Logger("understudy.unheard", logging.CRITICAL + 1)
+"""Where uvicorn may complain of requests that end because the server does."""
 
 GRACE = 0.05
 """Seconds that requests under way have to finish when the server stops."""
@@ -57,6 +61,12 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {"understudy": cast("dict[object, object]", self)}
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Lets go of the last request too, which knows the connection: without a cycle, both vanish at once."""
+        super().connection_lost(exc)
+        if self.cycle is not None and self.cycle.response_complete:
+            self.cycle = self.scope = None  # type: ignore[assignment]  # nothing comes after this
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         hot = self.find_hot(cast("Scope", cycle.scope))
@@ -92,6 +102,12 @@ class Connection(HttpToolsProtocol):
         task = self.loop.create_task(_go_on(running, waits_for))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
+
+    def drop(self) -> None:
+        """Ends the connection. What a request under way makes of that is nobody's concern."""
+        if self.cycle is not None:
+            self.cycle.logger = UNHEARD
+        self.transport.abort()
 
     server_state: _State
 
@@ -183,7 +199,7 @@ class Server:
         if self._state.tasks:
             await asyncio.wait(self._state.tasks, timeout=GRACE)
         for connection in list(self._state.connections):
-            connection.transport.abort()
+            cast("Connection", connection).drop()
         await asyncio.sleep(0)  # lets uvicorn hear that they are gone, before it hears of the cancellation
         for task in self._state.tasks:
             task.cancel()

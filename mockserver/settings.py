@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from understudy.mockserver.durations import DurationRange, parse_range
+from understudy.mockserver.durations import DurationRange, parse_duration, parse_range
 from understudy.mockserver.switches import check_switches, parse_switches
+from understudy.mockserver.webhook_hosts import Hosts, parse_hosts
 
 PREFIX = "UNDERSTUDY_"
 _SIZES = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -96,6 +97,26 @@ class Settings:
     )
     body_limit: int = setting(144 * 2**20, parse_size, "SIZE", "Longest request body that is accepted.")
     image_cache: int = setting(64 * 2**20, parse_size, "SIZE", "How many bytes of drawn images are kept.")
+    sync_limit: int = setting(90_000, parse_duration, "TIME", "How long a submission in sync mode waits for its job.")
+    webhook_hosts: Hosts = setting(
+        parse_hosts("private"),
+        parse_hosts,
+        "HOSTS",
+        "Where webhooks may go: loopback, private (loopback too), any, host names, CIDR blocks; with commas.",
+    )
+    # The documents say up to three retries with exponential backoff; the base and the time allowed are assumed.
+    webhook_backoff: int = setting(
+        1_000, parse_duration, "TIME", "How long after a failed delivery the first retry comes; doubles each time."
+    )
+    webhook_timeout: int = setting(
+        10_000, parse_duration, "TIME", "How long, in real time, a webhook's receiver has to answer."
+    )
+    webhook_records: int = setting(
+        10_000,
+        parse_count(1, 10**9),
+        "COUNT",
+        "How many deliveries are kept for each tenant; the oldest over go first.",
+    )
 
 
 NAMES = tuple(entry.name for entry in dataclasses.fields(Settings))

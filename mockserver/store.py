@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from understudy.mockserver.clock import Clock
 from understudy.mockserver.jobs import Failure, Job, Phase
+from understudy.mockserver.webhooks import Attempt, Delivery
 
 
 class Found(NamedTuple):
@@ -43,7 +44,10 @@ class Interrupted(NamedTuple):
 
 
 class Store(Protocol):
-    """What a server keeps. Every method but `wait` is one round trip and is atomic."""
+    """What a server keeps. Every method but `wait` and `next_delivery` is one round trip and is atomic.
+
+    A job with a webhook has a delivery, due when the job ends, from the moment that it is submitted.
+    """
 
     async def submit(
         self, tenant: str, provider: str, make: Callable[[Turn], Job], *, capacity: int | None = None
@@ -74,6 +78,19 @@ class Store(Protocol):
     async def wait(self, tenant: str, until: int) -> int:
         """Waits until the tenant's clock shows `until`, or its clock was set or a job of its interrupted: whichever
         comes first. Returns what the clock shows then."""
+
+    async def next_delivery(self, lease: int) -> Delivery:
+        """Waits until a delivery is due, of whatever tenant, and hands out that which is due first. For `lease`
+        milliseconds of real time nobody else gets it; whoever has not settled it by then has lost it.
+
+        On a manual clock, a tenant's deliveries are handed out one after the other."""
+
+    async def settle(self, delivery: Delivery, attempt: Attempt, backoff: int) -> None:
+        """Keeps how an attempt went; where it failed and another is left, the delivery is due again after the backoff.
+        The store knows better than the caller when the attempt was: it fills in `at`."""
+
+    async def deliveries(self, tenant: str) -> Sequence[Delivery]:
+        """The record of a tenant's deliveries, in order of submission, bounded."""
 
     async def clock(self, tenant: str) -> Clock:
         """A tenant's clock."""

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 
 from understudy.mockserver.bodies import Bodies
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
+from understudy.mockserver.embedding import embed
 from understudy.mockserver.exchange import Call, Reply, json_reply
 from understudy.mockserver.jobs import Cause, Failure, Job, Phase
 from understudy.mockserver.media_rules import MediaPolicy
 from understudy.mockserver.moments import format_second
 from understudy.mockserver.outputs import output_urls
-from understudy.mockserver.refusals import Problem, Refusal
+from understudy.mockserver.refusals import Invalid, Problem, Refusal, SyncTimeout, WebhookWithBase64
+from understudy.mockserver.store import Found
 from understudy.mockserver.switches import Switches
 from understudy.mockserver.wavespeed_errors import complain, word
 
@@ -33,6 +37,8 @@ FAILURES = {
     Cause.MODERATION: (1200, "Content flagged as potentially sensitive. Please try different prompts or images."),
     Cause.INPUT: (1402, "Failed to read the input media."),
 }
+STILL_PROCESSING = "The prediction is still processing asynchronously."
+WITH_BASE64 = "webhook callback does not support base64 output, please use the normal API to use base64 output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +77,27 @@ class WaveSpeed:
         self._validates_late = switches["wavespeed.validation"] == "result"
         self._bodies = Bodies()
         self._cancels = switches.on("wavespeed.cancel")
+        self._bare_secret = switches["wavespeed.webhook_secret"] == "bare"
+        self._webhook_in_body = switches.on("wavespeed.webhook_in_body")
+        self._gateway_times_out = switches["wavespeed.sync_timeout"] == "504"
 
     def operations(self, desk: Desk) -> tuple[Operation, ...]:
         async def submit(tenant: str, call: Call) -> Reply:
-            job, _ = await desk.submit(tenant, call)
-            return Reply(200, self._submitted(job, call.origin))
+            wants = self._read_webhook if call.query or self._webhook_in_body else None
+            found = await desk.submit(tenant, call, wants)
+            if found.job.submission.sync:
+                return await self._outlast(desk, tenant, call, found)
+            return Reply(200, self._submitted(found.job, call.origin))
 
         async def result(tenant: str, call: Call) -> Reply:
             job, now = await desk.find(tenant, call)
+            if job.submission.base64:
+                return await self._answer(desk, job, job.at(now), call.origin)
             return Reply(200, self._bodies.get("result", job, job.at(now), call.origin, self._result))
+
+        async def webhook_secret(tenant: str, call: Call) -> Reply:
+            data = {"secret": desk.courier.secret(tenant)}
+            return Reply(200, orjson.dumps(data) if self._bare_secret else _encode(data))
 
         async def cancel(tenant: str, call: Call) -> Reply:
             job, now, _ = await desk.cancel(tenant, call, frozenset({Phase.QUEUED, Phase.RUNNING}))
@@ -88,10 +106,44 @@ class WaveSpeed:
         return (
             Operation("result", "GET", "/api/v3/predictions/{id}/result", result),
             Operation("result", "GET", "/api/v3/predictions/{id}", result),
+            Operation("webhook_secret", "GET", "/api/v3/webhook/secret", webhook_secret),
             # No source knows a cancel endpoint: without the switch this path is a model that does not exist.
             *([Operation("cancel", "POST", "/api/v3/predictions/{id}/cancel", cancel)] if self._cancels else []),
             Operation("submit", "POST", "/api/v3/{model_id:path}", submit),
         )
+
+    def webhook_body(self, job: Job) -> bytes:
+        """The bare prediction of a job that has ended, as its webhook tells it."""
+        assert job.submission.webhook is not None, "Only a job with a webhook has a webhook's body."
+        return orjson.dumps(prediction(job, job.final, job.submission.webhook.origin, self._forms))
+
+    def _read_webhook(self, call: Call, inputs: Mapping[str, Any]) -> str | None:
+        """The query's `webhook`, or where the switch says so the body's `webhook_url`; an empty one counts as none."""
+        for name, value in parse_qsl(call.query.decode("latin-1")):
+            if name == "webhook":
+                return value
+        url = inputs.get("webhook_url") if self._webhook_in_body else None
+        if not isinstance(url, str | None):
+            raise Invalid((Problem(("webhook_url",), "type", ["string"], url),))
+        return url
+
+    async def _outlast(self, desk: Desk, tenant: str, call: Call, found: Found) -> Reply:
+        """Sync mode: the answer to a submission when its job has ended, or the sync limit has passed."""
+        job, now = await desk.outlast(tenant, call, found)
+        if job.at(now).ended:
+            return await self._answer(desk, job, job.at(now), call.origin)
+        if self._gateway_times_out:
+            raise SyncTimeout
+        text = f"Sync mode timed out after {desk.sync_limit / 1000:g} seconds. {STILL_PROCESSING}"
+        trouble = Failure(text=text, code=5004)
+        return Reply(200, _encode(prediction(job, Phase.RUNNING, call.origin, self._forms, trouble=trouble)))
+
+    async def _answer(self, desk: Desk, job: Job, phase: Phase, origin: str) -> Reply:
+        """The prediction as a poll shows it; its images inside it where that was asked for."""
+        if not job.submission.base64 or phase is not Phase.SUCCEEDED:
+            return Reply(200, self._bodies.get("result", job, phase, origin, self._result))
+        data = prediction(job, phase, origin, self._forms)
+        return Reply(200, await embed(desk.drawings, job, lambda images: _encode({**data, "outputs": images})))
 
     def late_failure(self, problems: tuple[Problem, ...]) -> Failure | None:
         if not self._validates_late:
@@ -100,6 +152,8 @@ class WaveSpeed:
         return Failure(Cause.INPUT, complain(problems[0]), code)
 
     def refuse(self, refusal: Refusal) -> Reply:
+        if isinstance(refusal, WebhookWithBase64):
+            return json_reply(400, {"error": WITH_BASE64})  # documented, without envelope
         status, message = word(refusal)
         return json_reply(status, {"code": status, "message": message})
 
@@ -114,9 +168,12 @@ def _encode(data: object) -> bytes:
     return orjson.dumps({"code": 200, "message": "success", "data": data})
 
 
-def prediction(job: Job, phase: Phase, origin: str, forms: Forms, *, submitting: bool = False) -> dict[str, Any]:
-    """The prediction object, its fields in the order of the documented webhook sample."""
-    failure = job.failure if phase is Phase.FAILED else None
+def prediction(
+    job: Job, phase: Phase, origin: str, forms: Forms, *, submitting: bool = False, trouble: Failure | None = None
+) -> dict[str, Any]:
+    """The prediction object, its fields in the order of the documented webhook sample. `trouble` shows as a failure
+    would, whatever the phase."""
+    failure = trouble or (job.failure if phase is Phase.FAILED else None)
     code, error = _failure(failure) if failure else (0, "")
     inference = job.run_time if phase.ended else 0
     succeeded = phase is Phase.SUCCEEDED

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 
 from understudy.mockserver.refusals import (
+    BadWebhook,
     ForeignJob,
+    HostRefused,
     Invalid,
     Malformed,
     Problem,
     Refusal,
+    SyncTimeout,
     TooLarge,
     Unauthenticated,
     UnknownJob,
@@ -17,6 +20,7 @@ from understudy.mockserver.refusals import (
     UnknownRoute,
 )
 from understudy.mockserver.validation import json_type
+from understudy.mockserver.webhook_hosts import URL_LIMIT
 
 BOUNDS = {"minimum": "least", "minItems": "least", "minLength": "least"} | dict.fromkeys(
     ("maximum", "maxItems", "maxLength"), "most"
@@ -39,6 +43,14 @@ def word(refusal: Refusal) -> tuple[int, str]:
             return 400, f"request body must be a JSON object, got {found}; please send a JSON object"
         case TooLarge(limit=limit):
             return 413, f"request body must be at most {limit} bytes; please send a smaller body"
+        case BadWebhook(url=url):
+            must = f"an absolute http or https URL of at most {URL_LIMIT} characters"
+            return 400, f"webhook must be {must}, got {_found(url)}; please use such a URL"
+        case HostRefused(host=host, address=address):
+            allow = f"please allow it with --webhook-hosts {host}, or with the setting webhook_hosts"
+            return 400, f'webhook host "{host}" ({address}) is not among the allowed hosts; {allow}'
+        case SyncTimeout():
+            return 504, "Gateway Timeout"
         case UnknownRoute(method=method, path=path):
             return 404, f"{method} {path} not found. Please check the path and the method."
     raise AssertionError(f"WaveSpeed has no words for {refusal!r}.")

@@ -59,8 +59,10 @@ def _objects(schema: Mapping[str, Any], document: Mapping[str, Any]) -> st.Searc
 
 def _strings(schema: Mapping[str, Any]) -> st.SearchStrategy[str]:
     if "pattern" in schema:
-        pattern = schema["pattern"].removeprefix("^").removesuffix("$")
-        return st.from_regex(pattern, fullmatch=True, alphabet=st.characters(codec="ascii"))
+        pattern = schema["pattern"]
+        if pattern.endswith("$"):
+            return st.from_regex(pattern.strip("^$"), fullmatch=True, alphabet=st.characters(codec="ascii"))
+        return st.from_regex(pattern).filter(lambda text: len(text) <= schema.get("maxLength", len(text)))
     match schema.get("format"):
         case "date-time":
             return st.datetimes(timezones=st.just(UTC)).map(lambda one: one.isoformat().replace("+00:00", "Z"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 from collections.abc import Awaitable, Callable
@@ -18,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from conftest import WAVESPEED, Live, MakeLive
 from understudy.mockserver.app import create_app
-from understudy.mockserver.server import Server, ServerThread, running
+from understudy.mockserver.server import Connection, Server, ServerThread, running
 from understudy.mockserver.settings import Settings
 
 
@@ -97,6 +98,19 @@ def test_stopping_closes_connections_that_are_idle() -> None:
         assert raw.recv(65536).startswith(b"HTTP/1.1 200 ")
     with raw:
         assert b"" == read_all(raw)
+
+
+def test_a_connection_that_has_ended_leaves_nothing_for_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        with running(create_app()) as origin:
+            for path in ("/_understudy/health", "/api/v3/predictions/x/result", WAVESPEED):
+                with httpx.Client(base_url=origin, headers={"Authorization": "Bearer key"}, trust_env=False) as client:
+                    client.post(path, json={"prompt": "x"})
+        assert [] == [one for one in gc.get_objects() if isinstance(one, Connection)]
+    finally:
+        gc.enable()
 
 
 def test_requests_may_come_one_after_another_without_waiting_for_answers(live: Live) -> None:

@@ -1,0 +1,96 @@
+"""One tenant's deliveries in this process's memory, bounded: which is due, who has it, and how each went."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from typing import NamedTuple
+
+from understudy.mockserver.clock import Clock
+from understudy.mockserver.jobs import Job
+from understudy.mockserver.webhooks import Attempt, Delivery, Outcome, expected
+
+
+class _Lease(NamedTuple):
+    """From an instant on the tenant's clock until one on the wall, a delivery is in somebody's hands."""
+
+    at: int
+    until: int
+
+
+class Outbox:
+    """At most `bound` deliveries: the oldest that are over go first."""
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._kept: dict[str, Delivery] = {}
+        self._taken: dict[str, _Lease] = {}
+        self._due: list[tuple[int, int, str]] = []
+        self._order = itertools.count()
+
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """All that are kept, in order of submission."""
+        return tuple(self._kept.values())
+
+    def expect(self, job: Job) -> None:
+        """Takes note of what a job's timeline promises now. Once a delivery is on its way, that is settled."""
+        kept = self._kept.get(job.id)
+        if kept is not None and (kept.attempts or kept.outcome is not Outcome.WAITING or job.id in self._taken):
+            return
+        self._keep(expected(job))
+        if len(self._kept) > self._bound:
+            self._make_room()
+
+    def ready(self, clock: Clock, wall_now: int) -> int | None:
+        """What the wall shows when there is something to take; None for never, as things stand."""
+        for job_id, lease in list(self._taken.items()):
+            if lease.until <= wall_now:
+                del self._taken[job_id]
+                self._keep(self._kept[job_id])
+        while self._due and not self._is_current(*self._due[0]):
+            heapq.heappop(self._due)
+        expiry = min((lease.until for lease in self._taken.values()), default=None)
+        # No time passes on a manual clock while a delivery is under way: it is over before the next one begins.
+        if not self._due or (expiry is not None and clock.rate == 0):
+            return expiry
+        due = clock.wall_at(self._due[0][0], wall_now)
+        return due if expiry is None else expiry if due is None else min(due, expiry)
+
+    def take(self, clock: Clock, wall_now: int, lease: int) -> Delivery:
+        """The delivery that is due first, once something is ready."""
+        due, _, job_id = heapq.heappop(self._due)
+        self._taken[job_id] = _Lease(_moment(due, clock, wall_now), wall_now + lease)
+        return self._kept[job_id]
+
+    def settle(self, delivery: Delivery, answer: Attempt, clock: Clock, wall_now: int, backoff: int) -> None:
+        """Takes note of how an attempt went, unless the lease ran out and somebody else did so since."""
+        job_id = delivery.job.id
+        lease = self._taken.get(job_id)
+        if lease is not None and self._kept[job_id] is delivery:
+            del self._taken[job_id]
+            known = _moment(lease.at, clock, wall_now)
+            self._keep(delivery.tried(answer._replace(at=lease.at), known, backoff))
+
+    def _keep(self, delivery: Delivery) -> None:
+        self._kept[delivery.job.id] = delivery
+        if delivery.due is not None:
+            heapq.heappush(self._due, (delivery.due, next(self._order), delivery.job.id))
+
+    def _is_current(self, due: int, _: int, job_id: str) -> bool:
+        kept = self._kept.get(job_id)
+        return kept is not None and kept.due == due and job_id not in self._taken
+
+    def _make_room(self) -> None:
+        """Drops a hundredth of the bound at once, so that the search is paid for rarely."""
+        surplus = len(self._kept) - self._bound + self._bound // 100
+        over = (job_id for job_id, kept in self._kept.items() if kept.outcome is not Outcome.WAITING)
+        leaving = list(itertools.islice(over, surplus)) or list(self._kept)[: len(self._kept) - self._bound]
+        for job_id in leaving:
+            del self._kept[job_id]
+            self._taken.pop(job_id, None)
+
+
+def _moment(due: int, clock: Clock, wall_now: int) -> int:
+    """When something happens: on a manual clock when it was due, however far the clock was set forward at once."""
+    return due if clock.rate == 0 else clock.now(wall_now)

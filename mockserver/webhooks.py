@@ -1,0 +1,109 @@
+"""Webhooks as values: what is delivered, when it is tried again, and how it is signed. Nothing here waits or sends."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hmac
+from base64 import b64encode
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import NamedTuple
+
+from understudy.mockserver.jobs import Job, Phase
+
+RETRIES = 3
+"""How many more times a delivery is tried after its first attempt failed (documented)."""
+
+TOLD = frozenset({Phase.SUCCEEDED, Phase.FAILED})
+"""The ends that a webhook tells of (documented: completed and failed). A cancelled or timed-out job sends none: no
+source names any other (assumed)."""
+
+SECRET = "whsec_"
+ID_LENGTH = 25
+
+
+class Outcome(enum.Enum):
+    """How a delivery stands. `UNTOLD`: the job ended in a way that no webhook tells of."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    UNTOLD = "untold"
+
+
+class Attempt(NamedTuple):
+    """One request to the receiver: when, on the tenant's clock; the status it answered, or what went wrong."""
+
+    at: int
+    status: int | None
+    error: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One job's webhook, before, while and after it is sent.
+
+    `due` is when it is next tried, on the tenant's clock; None when it is not: it is over, or its job never ends.
+    """
+
+    job: Job
+    due: int | None
+    outcome: Outcome = Outcome.WAITING
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The `webhook-id`: as in the published sample, the first 25 characters of the job's id, on every attempt."""
+        return self.job.id[:ID_LENGTH]
+
+    @property
+    def url(self) -> str:
+        assert self.job.submission.webhook is not None, "Only a job with a webhook has a delivery."
+        return self.job.submission.webhook.url
+
+    def tried(self, attempt: Attempt, known: int, backoff: int) -> Delivery:
+        """The delivery after an attempt whose end was `known` at that instant: over, or due again after the backoff,
+        which doubles each time (documented as exponential; the base is assumed)."""
+        attempts = (*self.attempts, attempt)
+        due, outcome = None, Outcome.DELIVERED
+        if not attempt.accepted:
+            outcome = Outcome.FAILED
+            if len(attempts) <= RETRIES:
+                due, outcome = known + backoff * 2 ** len(self.attempts), Outcome.WAITING
+        return dataclasses.replace(self, due=due, outcome=outcome, attempts=attempts)
+
+
+def expected(job: Job) -> Delivery:
+    """The delivery that a job's timeline promises, as it is now."""
+    if job.ends is not None and job.final not in TOLD:
+        return Delivery(job, None, Outcome.UNTOLD)
+    return Delivery(job, job.ends)
+
+
+def make_secret(seed: int, tenant: str) -> str:
+    """A tenant's signing secret: `whsec_` and 44 characters of base64, the form of the published sample."""
+    material = f"{seed}\0webhook\0{tenant}".encode("utf-8", "surrogateescape")
+    return SECRET + b64encode(blake2b(material, digest_size=32).digest()).decode()
+
+
+def sign(secret: str, webhook_id: str, timestamp: str, body: bytes) -> str:
+    """The `webhook-signature`. The key is the secret's text without its prefix, not what that text decodes to."""
+    key = secret.removeprefix(SECRET).encode()
+    content = b"%s.%s.%s" % (webhook_id.encode(), timestamp.encode(), body)
+    return "v3," + hmac.digest(key, content, "sha256").hex()
+
+
+def headers(delivery: Delivery, secret: str, timestamp: int, body: bytes) -> dict[str, str]:
+    """What goes with a body. `timestamp` is that of the attempt, in Unix seconds of the real time: receivers refuse
+    what is more than 300 s from their own clock, whatever the tenant's shows. That it is new on a retry is assumed."""
+    return {
+        "content-type": "application/json",
+        "webhook-id": delivery.id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": sign(secret, delivery.id, str(timestamp), body),
+    }
