@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from understudy.contracts import catalogue
@@ -40,7 +40,11 @@ def openapi(
         submits = "{model_id}" in operation.path and operation.body is not None
         for model_id in served if "{model_id}" in operation.path else [""]:
             path = operation.path.replace("{model_id}", model_id)
-            item = _described(table, operation, schemas, _samples_of(samples, table, operation.method, path))
+            aliases = [alias.replace("{model_id}", model_id) for alias in operation.aliases]
+            item = _described(table, operation, schemas, _samples_of(samples, operation.method, [path, *aliases]))
+            if aliases:
+                item["description"] = f"The same as {' and '.join(aliases)}."
+                item["x-aliases"] = aliases
             if origin is None and operation.server:
                 item["servers"] = [{"url": operation.server}]
             if model_id:
@@ -52,15 +56,13 @@ def openapi(
             paths.setdefault(path, {})[operation.method.lower()] = item
     return {
         "openapi": "3.1.0",
-        "info": {"title": table.title, "version": table.version, "description": _description(table)},
+        "info": {"title": table.title, "version": table.version, "description": table.description},
         "servers": [{"url": origin or table.server}],
         "security": [{"bearer": []}],
         "tags": [{"name": name} for name in dict.fromkeys(one.group for one in (*table.operations, *table.webhooks))],
         "paths": paths,
         "webhooks": {
-            one.name: {
-                one.method.lower(): _described(table, one, schemas, _samples_of(samples, table, "POST", one.path))
-            }
+            one.name: {one.method.lower(): _described(table, one, schemas, _samples_of(samples, "POST", [one.path]))}
             for one in table.webhooks
         },
         "components": {
@@ -72,14 +74,8 @@ def openapi(
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
         "x-sources": dict(catalogue.sources(provider)),
-        "x-aliases": dict(table.aliases),
         "x-assumed": chosen,
     }
-
-
-def _description(table: Wire) -> str:
-    also = [f"Every path below {prefix} answers below {alias} too." for alias, prefix in table.aliases.items()]
-    return " ".join([table.description, *also])
 
 
 def _described(
@@ -160,21 +156,13 @@ def _valid_samples(provider: str, assumed: Mapping[str, str]) -> list[Sample]:
     ]
 
 
-def _samples_of(samples: list[Sample], table: Wire, method: str, path: str) -> list[Sample]:
-    pattern = re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)))
+def _samples_of(samples: list[Sample], method: str, paths: list[str]) -> list[Sample]:
+    pattern = re.compile("|".join(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)) for path in paths))
     return [
         sample
         for sample in samples
-        if sample.request["method"] == method and any(map(pattern.fullmatch, _paths(sample, table)))
+        if sample.request["method"] == method and pattern.fullmatch(sample.request["path"].partition("?")[0])
     ]
-
-
-def _paths(sample: Sample, table: Wire) -> Iterator[str]:
-    path = sample.request["path"].partition("?")[0]
-    yield path
-    for alias, prefix in table.aliases.items():
-        if path.startswith(f"{alias}/"):
-            yield prefix + path.removeprefix(alias)
 
 
 def _local(schema: Any, place: str) -> Any:

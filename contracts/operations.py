@@ -14,7 +14,8 @@ READINGS = "x-readings"
 class Operation(NamedTuple):
     """One thing that a client can ask for, or, among the webhooks, that the provider asks of the client.
 
-    `path` has its parameters in braces; `{model_id}` stands for ids with slashes. `body` is a JSON Schema, for a
+    `path` has its parameters in braces; `{model_id}` stands for ids with slashes; `aliases`
+    are other paths that are answered alike. `body` is a JSON Schema, for a
     submission a patch of its model's own; None where there is no body. `responses` names response schemas by HTTP
     status. `links` says for the name of another operation which of its parameters an answer gives. `server` is the
     host where it is not the provider's usual one.
@@ -24,6 +25,7 @@ class Operation(NamedTuple):
     group: str
     method: str
     path: str
+    aliases: Sequence[str]
     summary: str
     description: str
     evidence: Sequence[Mapping[str, str]]
@@ -37,14 +39,13 @@ class Operation(NamedTuple):
 
 
 class Wire(NamedTuple):
-    """All operations of a provider. `aliases` maps a prefix of paths to another one that is answered alike."""
+    """All operations of a provider; `statuses` describes what is no success."""
 
     title: str
     version: str
     description: str
     server: str
     statuses: Mapping[str, str]
-    aliases: Mapping[str, str]
     operations: tuple[Operation, ...]
     webhooks: tuple[Operation, ...]
 
@@ -71,7 +72,6 @@ def wire(provider: str, assumed: Mapping[str, str] | None = None) -> Wire:
         description=table["description"],
         server=table["server"],
         statuses=table["statuses"],
-        aliases={one["path"]: one["of"] for one in table.get("aliases", ())},
         operations=operations,
         webhooks=webhooks,
     )
@@ -91,6 +91,7 @@ def _operation(entry: Mapping[str, Any], assumed: Mapping[str, str]) -> Operatio
         group=entry["group"],
         method=entry["method"],
         path=entry["path"],
+        aliases=entry.get("aliases", ()),
         summary=entry["summary"],
         description=entry.get("description", ""),
         evidence=entry["evidence"],

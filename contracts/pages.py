@@ -22,7 +22,6 @@ def page(provider: str) -> str:
         "Each fact says how it is known: **observed** on the wire, **documented** by the provider, **inferred** from "
         "clients, or **assumed**, which says why. The short names are explained under [Sources](#sources).",
         "## Operations",
-        *(f"`{alias}` answers as `{prefix}` does." for alias, prefix in table.aliases.items()),
         _table(("", "Path", "What it does", "Known by"), map(_operation, operations)),
         "## Models",
         "Inputs in bold are required.",
@@ -52,7 +51,7 @@ def write(folder: Path) -> list[Path]:
 
 def _operation(operation: Operation) -> Iterator[str]:
     yield operation.method
-    yield f"`{operation.path}`"
+    yield ", ".join(f"`{path}`" for path in (operation.path, *operation.aliases))
     yield operation.summary
     yield _known(evidence_from(operation.evidence))
 
