@@ -22,7 +22,7 @@ check: .venv/ready
 	rm -rf build.log build/lib build/bdist.*
 	$(BIN)/python -m zipfile -e build/wheel/*.whl build/types
 	MYPYPATH=build/types $(BIN)/mypy --python-executable $(BIN)/python -p understudy
-	MYPYPATH=build/types $(BIN)/mypy --python-executable $(BIN)/python conftest.py tests examples
+	MYPYPATH=build/types:tests $(BIN)/mypy --python-executable $(BIN)/python conftest.py tests examples
 
 # The second stage: what ships, installed in a fresh environment outside the tree.
 release: .venv/ready

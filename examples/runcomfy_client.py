@@ -36,7 +36,7 @@ class Client:
 
     def cancel(self, request_id: str) -> bool:
         """Whether it was cancelled: only what is still in the queue can be."""
-        return self._call("POST", f"/v1/requests/{request_id}/cancel")["outcome"] == "cancelled"
+        return bool(self._call("POST", f"/v1/requests/{request_id}/cancel")["outcome"] == "cancelled")
 
     def run(self, model: str, inputs: dict[str, Any]) -> list[str]:
         """The URLs of the images, in order. Raises RunFailed."""

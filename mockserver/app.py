@@ -21,6 +21,8 @@ from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Dialect, Endpoint, Operation
 from understudy.mockserver.exchange import Call, Reply
 from understudy.mockserver.gallery import Drawings, Gallery
+from understudy.mockserver.key_rules import KeyRules
+from understudy.mockserver.limits import limits_of
 from understudy.mockserver.memory_store import MemoryStore
 from understudy.mockserver.openapi import Documents
 from understudy.mockserver.refusals import UnknownRoute
@@ -28,25 +30,31 @@ from understudy.mockserver.runcomfy import RunComfy
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Store
 from understudy.mockserver.switches import Switches
+from understudy.mockserver.uploads import Uploads
 from understudy.mockserver.wavespeed import WaveSpeed
 
 
 class _Spoken(Dialect, Protocol):
     """A dialect that knows its operations."""
 
-    def operations(self, desk: Desk) -> tuple[Operation, ...]: ...
+    def operations(self, desk: Desk, settings: Settings) -> tuple[Operation, ...]: ...
 
 
 def create_app(settings: Settings | None = None, store: Store | None = None) -> App:
     """Both providers on one origin, told apart by their paths.
 
     Without a store, jobs are kept in this process; without a seed in the settings, one is drawn. What was used is in
-    `app.state.settings` and `app.state.store`.
+    `app.state.settings` and `app.state.store`. Raises SettingsError for settings that do not go together.
     """
     settings = settings or Settings()
     if settings.seed is None:
         settings = dataclasses.replace(settings, seed=secrets.randbits(32))
-    store = store or MemoryStore(jobs=settings.jobs, deliveries=settings.webhook_records)
+    store = store or MemoryStore(
+        jobs=settings.jobs,
+        balance=settings.balance,
+        files=settings.upload_store,
+        deliveries=settings.webhook_records,
+    )
     switches = Switches(settings.assume)
     drawings = Drawings(settings.image_cache)
     wavespeed = WaveSpeed(switches)
@@ -54,27 +62,35 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     dialects: tuple[_Spoken, ...] = (wavespeed, RunComfy(switches))
 
     routes: list[Route] = []
-    hot: dict[str, Mapping[str, ASGIApp]] = {}
+    hot: dict[str, dict[str, ASGIApp]] = {}
     submits: dict[str, tuple[ASGIApp, str]] = {}
     served: dict[str, Mapping[str, Model]] = {}
     for dialect in dialects:
-        models = {name: model.under(settings.assume) for name, model in catalogue.models(dialect.name).items()}
-        desk = Desk(dialect, models, settings, store, courier, drawings)
-        polls: dict[str, ASGIApp] = {}
-        served[dialect.name] = models
-        for operation in (*dialect.operations(desk), _unknown(dialect)):
+        own = {model.model_id: model for model in settings.models if model.provider == dialect.name}
+        models = served[dialect.name] = {**catalogue.models(dialect.name), **own}
+        desk = Desk(
+            dialect,
+            {name: model.under(settings.assume) for name, model in models.items()},
+            settings,
+            store,
+            courier,
+            drawings,
+            limits=limits_of(dialect.name, settings, switches),
+            keys=KeyRules.of(dialect.name, switches),
+        )
+        for operation in (*dialect.operations(desk, settings), *_unknown(dialect)):
             endpoint = Endpoint(operation, dialect, desk.authenticate, settings.body_limit)
             methods = [operation.method] if operation.method else None
             routes.append(Route(operation.path, endpoint, methods=methods, name=f"{dialect.name}.{operation.name}"))
             before, marker, after = operation.path.partition("{id}")
             if marker and operation.method == "GET":
-                polls[after] = endpoint
-                hot[before] = polls
+                hot.setdefault(before, {})[after] = endpoint
             elif operation.name == "submit":
                 prefix = operation.path.removesuffix("{model_id:path}")
                 submits.update((prefix + model_id, (endpoint, model_id)) for model_id in models)
     gallery = Gallery(store, drawings)
     routes += [
+        *Uploads(store).routes(),
         Route("/{folder:path}output/{file}", gallery.serve, name="output"),
         Route("/_understudy/health", _health),
         *Documents(served, settings.assume).routes(),
@@ -137,13 +153,14 @@ class HotPath:
         return None
 
 
-def _unknown(dialect: Dialect) -> Operation:
-    """Whatever else lies under a provider's prefix: refused in its words."""
+def _unknown(dialect: Dialect) -> list[Operation]:
+    """Whatever else lies under a provider's prefixes: refused in its words."""
 
     async def refuse(tenant: str, call: Call) -> Reply:
         raise UnknownRoute(call.method, call.path)
 
-    return Operation("unknown", "", dialect.prefix + "/{path:path}", refuse)
+    prefixes = (dialect.prefix, *dialect.other_prefixes)
+    return [Operation("unknown", "", prefix + "/{path:path}", refuse) for prefix in prefixes]
 
 
 async def _health(request: Request) -> Response:

@@ -14,10 +14,16 @@ from understudy.mockserver.exchange import Call
 from understudy.mockserver.gallery import Drawings
 from understudy.mockserver.inputs import read_inputs
 from understudy.mockserver.jobs import Hook, Job, Phase
+from understudy.mockserver.key_rules import STRICT, KeyRules
+from understudy.mockserver.limits import UNLIMITED, Limits
+from understudy.mockserver.own_models import is_model_id, stand_in
 from understudy.mockserver.plans import Habits, make_job
 from understudy.mockserver.refusals import (
     ForeignJob,
+    InsufficientCredits,
     Invalid,
+    Problem,
+    RateLimited,
     Unauthenticated,
     UnknownJob,
     UnknownModel,
@@ -43,6 +49,9 @@ class Desk:
         store: Store,
         courier: Courier,
         drawings: Drawings,
+        *,
+        limits: Limits = UNLIMITED,
+        keys: KeyRules = STRICT,
     ) -> None:
         self.dialect = dialect
         self.store = store
@@ -51,8 +60,11 @@ class Desk:
         self.sync_limit = settings.sync_limit
         self.models = models
         self._settings = settings
+        self._limits = limits
+        self._keys = keys
         self._habits = Habits.of(Switches(settings.assume))
         self._rules = {model_id: InputRules(model, dialect.media) for model_id, model in models.items()}
+        self._no_rules = InputRules(stand_in(dialect.name, "any/model"), dialect.media)
 
     def authenticate(self, call: Call) -> str:
         """The tenant that a call's key names. Raises Unauthenticated."""
@@ -64,13 +76,17 @@ class Desk:
         return key
 
     async def submit(self, tenant: str, call: Call, read_webhook: ReadWebhook | None = None) -> Found:
-        """The job that a valid body becomes. Raises UnknownModel, Malformed, Invalid, or why its webhook is refused."""
-        model = self.models.get(call.params["model_id"])
-        if model is None:
-            raise UnknownModel(call.params["model_id"])
-        rules = self._rules[model.model_id]
+        """The job that a valid body becomes. Raises UnknownModel, Malformed, Invalid, InsufficientCredits, RateLimited,
+        or why its webhook is refused."""
+        model_id = call.params["model_id"]
+        model = self.models.get(model_id) or self.model(model_id)
+        rules = self._rules.get(model_id, self._no_rules)
         inputs = parse_object(call.body)
-        problems = rules.check(inputs)
+        problems: tuple[Problem, ...] = ()
+        if self._keys is not STRICT:
+            inputs = self._keys.settle(model, inputs)
+            problems = self._keys.problems(model, inputs)
+        problems += rules.check(inputs)
         failure = self.dialect.late_failure(problems) if problems else None
         if problems and failure is None:
             raise Invalid(problems)
@@ -84,7 +100,14 @@ class Desk:
             self.courier.start()
             submission = dataclasses.replace(submission, webhook=Hook(url, call.origin))
 
+        most = self._limits.images
+
         def make(turn: Turn) -> Job:
+            if submission.price > turn.balance:
+                raise InsufficientCredits
+            # Whether a submission that alone is beyond the limit would pass is not on record: it does not (assumed).
+            if most is not None and turn.images + submission.count > most:
+                raise RateLimited(most)
             return make_job(
                 self._settings,
                 submission,
@@ -97,7 +120,27 @@ class Desk:
                 habits=self._habits,
             )
 
-        return await self.store.submit(tenant, self.dialect.name, make)
+        return await self.store.submit(tenant, self.dialect.name, make, capacity=self._limits.capacity)
+
+    def model(self, model_id: str) -> Model:
+        """The model of that id. Raises UnknownModel."""
+        model = self.models.get(model_id)
+        if model is not None:
+            return model
+        if self._settings.any_model and is_model_id(self.dialect.name, model_id):
+            return stand_in(self.dialect.name, model_id)
+        raise UnknownModel(model_id)
+
+    def price(self, model_id: str, inputs: dict[str, Any]) -> int:
+        """What submitting the inputs would cost, in microdollars; what one image costs while some are missing. Raises
+        UnknownModel or Invalid."""
+        model = self.model(model_id)
+        rules = self._rules.get(model_id, self._no_rules)
+        problems = rules.check(inputs)
+        wrong = tuple(problem for problem in problems if problem.rule != "required")
+        if wrong:
+            raise Invalid(wrong)
+        return model.price_microdollars if problems else read_inputs(model, rules.complete(inputs)).price
 
     async def outlast(self, tenant: str, call: Call, found: Found) -> Found:
         """A submission that waits: the job when it has ended, the sync limit has passed, or the client has gone."""
@@ -120,13 +163,18 @@ class Desk:
         return found
 
     async def find(self, tenant: str, call: Call) -> Found:
-        """The job that a call names. Raises UnknownJob, or ForeignJob when it is another tenant's."""
+        """The job that a call names. Raises UnknownJob, or ForeignJob when it is another tenant's.
+
+        An erased job is unknown, but to a dialect that shows what has become of it.
+        """
         job_id = call.params["id"]
         found = await self.store.find(tenant, job_id)
         if found is None or found.job.submission.provider != self.dialect.name:
             raise UnknownJob(job_id)
         if found.job.tenant != tenant:
             raise ForeignJob(job_id)
+        if found.job.erased and not self.dialect.shows_erased:
+            raise UnknownJob(job_id)
         return found
 
     async def cancel(self, tenant: str, call: Call, only_in: frozenset[Phase]) -> Interrupted:

@@ -19,12 +19,16 @@ Handler = Callable[[str, Call], Awaitable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing that a provider's clients can ask for. `path` is a Starlette route path."""
+    """One thing that a provider's clients can ask for. `path` is a Starlette route path.
+
+    An operation that `streams` reads the body itself, from `Call.stream`, and keeps its own bounds.
+    """
 
     name: str
     method: str
     path: str
     handle: Handler
+    streams: bool = False
 
 
 class Dialect(Protocol):
@@ -32,11 +36,14 @@ class Dialect(Protocol):
 
     flags_images: flagged content completes with a flag for each image, instead of failing the job.
     dashed_ids: job ids are UUIDs with dashes. echoes: results show the inputs again. media: what images may be.
-    prefix: the path under which every operation lies.
+    shows_erased: an erased job says so, instead of being unknown.
+    prefix: the path under which every operation lies, but for those under `other_prefixes`.
     """
 
     name: str
     prefix: str
+    other_prefixes: tuple[str, ...]
+    shows_erased: bool
     flags_images: bool
     dashed_ids: bool
     echoes: bool
@@ -58,7 +65,8 @@ class Endpoint:
         self._handle = operation.handle
         self._refuse = dialect.refuse
         self._authenticate = authenticate
-        self._body_limit = body_limit if operation.method == "POST" else None
+        self._streams = operation.streams
+        self._body_limit = body_limit if operation.method == "POST" and not operation.streams else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = read_head(scope)
@@ -67,6 +75,8 @@ class Endpoint:
             if self._body_limit is not None:
                 call.body = await read_body(scope, receive, self._body_limit)
                 call.receive = receive
+            elif self._streams:
+                call.stream = (scope, receive)
             reply = await self._handle(tenant, call)
         except Refusal as refusal:
             reply = self._refuse(refusal)

@@ -33,7 +33,8 @@ def json_reply(status: int, content: object) -> Reply:
 class Call:
     """A request with a known operation. `origin` is where the client reached us: scheme, host and port.
 
-    `query` is the raw query string; `receive` tells when the client has gone.
+    `query` is the raw query string; `receive` tells when the client has gone. `stream` is there for an operation that
+    reads the body itself.
     """
 
     method: str
@@ -44,6 +45,7 @@ class Call:
     query: bytes = b""
     body: bytes = b""
     receive: Receive | None = None
+    stream: tuple[Scope, Receive] | None = None
 
     async def gone(self) -> None:
         """Waits until the client has gone. The body has been read by then."""

@@ -85,7 +85,7 @@ class Gallery:
     async def _find(self, name: str) -> ImageSpec | None:
         file = parse_file(name)
         found = await self._store.locate(file.job_id) if file else None
-        if file is None or found is None or found.job.at(found.now) is not Phase.SUCCEEDED:
+        if file is None or found is None or found.job.erased or found.job.at(found.now) is not Phase.SUCCEEDED:
             return None
         index = index_of(found.job, file)
         return None if index is None else image_spec(found.job, index)

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from conftest import IMAGE, RUNCOMFY, WAVESPEED, Live, MakeLive
+from live import IMAGE, RUNCOMFY, WAVESPEED, Live, MakeLive
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 
@@ -19,6 +18,10 @@ def picture(width: int, height: int, length: int = 100) -> str:
     """A data: URI with a PNG header of that size, so many bytes long."""
     header = PNG + width.to_bytes(4, "big") + height.to_bytes(4, "big")
     return "data:image/png;base64," + b64encode(header.ljust(length, b"\0")).decode()
+
+
+def read_all(raw: socket.socket) -> bytes:
+    return b"".join(iter(lambda: raw.recv(65536), b""))
 
 
 def wavespeed(live: Live, content: bytes) -> tuple[int, str]:
@@ -129,7 +132,7 @@ def test_a_model_path_that_leads_nowhere_is_an_unknown_model(live: Live, path: s
         with socket.create_connection(("127.0.0.1", int(live.origin.rpartition(":")[2])), timeout=10) as raw:
             head = f"POST {prefix}{path.replace(' ', '%20')} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\n"
             raw.sendall((head + "Content-Length: 2\r\nConnection: close\r\n\r\n{}").encode())
-            answer = b"".join(iter(lambda raw=raw: raw.recv(65536), b""))
+            answer = read_all(raw)
 
         assert answer.startswith(b"HTTP/1.1 404 ")
         assert b"application/json" in answer

@@ -55,6 +55,15 @@ def origin_of(process: Process) -> str:
     return match[1]
 
 
+def end(process: Process) -> tuple[str, str]:
+    """What it says until it ends. Not `communicate`, which loses what a reader has taken in advance."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    said = process.stdout.read(), process.stderr.read()
+    process.wait(10)
+    return said
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_says_where_it_listens_answers_and_stops_cleanly(serve: Serve, number: signal.Signals) -> None:
     process = serve()
@@ -62,7 +71,7 @@ def test_it_says_where_it_listens_answers_and_stops_cleanly(serve: Serve, number
     with httpx.Client(base_url=origin, trust_env=False) as client:
         assert client.get("/_understudy/health").status_code == 200
         process.send_signal(number)
-        output, errors = process.communicate(timeout=10)
+        output, errors = end(process)
 
     assert (0, "") == (process.returncode, errors)
     assert f"wavespeed.Client(api_key='any', base_url='{origin}')" in output
@@ -114,7 +123,7 @@ def test_an_address_that_others_can_reach_is_warned_of(serve: Serve) -> None:
     origin_of(process)
     process.terminate()
 
-    assert "Warning: 0.0.0.0 is not loopback: others on the network can reach this.\n" == process.communicate()[1]
+    assert "Warning: 0.0.0.0 is not loopback: others on the network can reach this.\n" == end(process)[1]
 
 
 def test_localhost_is_loopback(serve: Serve) -> None:
@@ -122,7 +131,7 @@ def test_localhost_is_loopback(serve: Serve) -> None:
     origin_of(process)
     process.terminate()
 
-    assert "" == process.communicate()[1]
+    assert "" == end(process)[1]
 
 
 def test_a_variable_that_is_no_setting_is_warned_of(serve: Serve) -> None:
@@ -131,7 +140,7 @@ def test_a_variable_that_is_no_setting_is_warned_of(serve: Serve) -> None:
     process.terminate()
 
     warning = "Warning: UNDERSTUDY_SEDE is set, and there is no such setting: it has no effect.\n"
-    assert warning == process.communicate()[1]
+    assert warning == end(process)[1]
 
 
 def test_the_demo_drives_both_providers_and_leaves_their_images(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 import wavespeed
+from live import IMAGE, Live, MakeLive
 from PIL import Image
 
-from conftest import IMAGE, Live, MakeLive
 from understudy.mockserver.clock import Clock, wall
 
 MODEL = "bytedance/seedream-v4/edit-sequential"

@@ -59,6 +59,16 @@ def test_the_server_in_a_document_is_the_one_that_the_client_used(client: httpx.
         assert [{"url": f"http://{host}"}] == document["servers"]
 
 
+def test_a_model_of_the_users_own_is_among_those_served() -> None:
+    own = catalogue.model_from_entry("runcomfy", {"properties": {"text": {"type": "string"}}}, model_id="me/<b>own</b>")
+    with running(create_app(Settings(models=(own,)))) as origin:
+        document = httpx.get(f"{origin}/_understudy/openapi/runcomfy.json").json()
+        page = httpx.get(f"{origin}/_understudy/docs/runcomfy").text
+    assert {"get", "post"} == document["paths"]["/v1/models/me/<b>own</b>"].keys()
+    assert "/v1/models/me/&lt;b&gt;own&lt;/b&gt;</code>" in page
+    assert "<b>own" not in page
+
+
 @pytest.mark.parametrize("path", ["/_understudy/openapi/fal.json", "/_understudy/docs/fal"])
 def test_an_unknown_provider_is_told_those_that_exist(client: httpx.Client, path: str) -> None:
     answer = client.get(path)

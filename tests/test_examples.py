@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import Live
+from live import Live
 
 ROOT = Path(__file__).parent.parent
 

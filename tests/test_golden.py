@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import jsonschema_rs
 import pytest
+from live import IMAGE, RUNCOMFY, WAVESPEED, Live, MakeLive
 
-from conftest import IMAGE, RUNCOMFY, WAVESPEED, Live, MakeLive
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import Sample
 from understudy.contracts.compare import differences
@@ -96,11 +96,12 @@ class Stage:
                 inputs["images"] = [TOO_WIDE]
             answer = client.post(url, json=inputs).raise_for_status().json()
         job_id = str(answer["data"]["id"] if sample.provider == "wavespeed" else answer["request_id"])
-        self.live.advance(MOMENTS.get(sample.state, QUEUED))
+        unreadable = sample.name == "result-failed-unreadable_media"
+        self.live.advance(RUNNING if unreadable else MOMENTS.get(sample.state, QUEUED))
         phase = INTERRUPTED.get(sample.state)
         if phase is not None and (sample.operation, sample.provider) != ("cancel", "wavespeed"):
             self.live.interrupt(job_id, phase)
-        if sample.name == "result-failed-unreadable_media":
+        if unreadable:
             self.live.interrupt(job_id, Phase.FAILED, Failure(Cause.INPUT))
         if sample.state == "deleted":
             self.live.server.call(self.live.store.erase("key", [job_id]))

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from live import IMAGE, Live, MakeLive
 from PIL import Image
 
-from conftest import IMAGE, Live, MakeLive
 from understudy.contracts import catalogue
 from understudy.mockserver.durations import DurationRange
 from understudy.mockserver.jobs import Phase

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-
-from conftest import WAVESPEED
+from live import WAVESPEED
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads resident memory from /proc")

@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from live import WAVESPEED, Live, MakeLive
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from conftest import WAVESPEED, Live, MakeLive
 from understudy.mockserver.app import create_app
 from understudy.mockserver.server import Connection, Server, ServerThread, running
 from understudy.mockserver.settings import Settings

@@ -136,7 +136,7 @@ def test_keys_are_the_lines_of_a_file_without_comments(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text("# ours\none\n\n  two  \n")
 
-    assert {"one", "two"} == load({"keys": str(file)}, {}, None).keys
+    assert frozenset({"one", "two"}) == load({"keys": str(file)}, {}, None).keys
 
 
 def test_a_file_without_keys_is_refused(tmp_path: Path) -> None:

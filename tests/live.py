@@ -1,13 +1,11 @@
-"""A running server, its clock, and clients for both providers."""
+"""A server on a real socket for a test to play with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import httpx
-import pytest
 
 from understudy.mockserver.app import create_app
 from understudy.mockserver.clock import Clock
@@ -27,7 +25,7 @@ class Live:
     """A server on a real socket whose tenants have a manual clock, and a client with the key `key`."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.store = MemoryStore(clock, jobs=settings.jobs)
+        self.store = MemoryStore(clock, jobs=settings.jobs, balance=settings.balance, files=settings.upload_store)
         self.server = ServerThread(create_app(settings, self.store))
         self.server.start()
         self.origin = self.server.origin
@@ -54,25 +52,3 @@ class Live:
 
 
 MakeLive = Callable[..., Live]
-
-
-@pytest.fixture
-def make_live() -> Iterator[MakeLive]:
-    """Starts servers with the settings given; on a manual clock unless another is given."""
-    started: list[Live] = []
-
-    def make(clock: Clock | None = None, **settings: Any) -> Live:
-        live = Live(replace(Settings(seed=1), **settings), clock or Clock.manual())
-        started.append(live)
-        return live
-
-    yield make
-    for live in started:
-        live.client.close()
-        live.server.stop()
-
-
-@pytest.fixture
-def live(make_live: MakeLive) -> Live:
-    """A server with the default settings and the seed 1."""
-    return make_live()
