@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from understudy.contracts import catalogue
+from understudy.contracts.catalogue import Model
 from understudy.mockserver.courier import Courier
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Dialect, Endpoint, Operation
@@ -22,6 +23,7 @@ from understudy.mockserver.gallery import Drawings, Gallery
 from understudy.mockserver.key_rules import KeyRules
 from understudy.mockserver.limits import limits_of
 from understudy.mockserver.memory_store import MemoryStore
+from understudy.mockserver.openapi import Documents
 from understudy.mockserver.refusals import UnknownRoute
 from understudy.mockserver.runcomfy import RunComfy
 from understudy.mockserver.settings import Settings
@@ -61,9 +63,10 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     routes: list[Route] = []
     hot: dict[str, dict[str, Endpoint]] = {}
     submits: dict[str, tuple[Endpoint, str]] = {}
+    served: dict[str, Mapping[str, Model]] = {}
     for dialect in dialects:
         own = {model.model_id: model for model in settings.models if model.provider == dialect.name}
-        models = {**catalogue.models(dialect.name), **own}
+        models = served[dialect.name] = {**catalogue.models(dialect.name), **own}
         desk = Desk(
             dialect,
             {name: model.under(settings.assume) for name, model in models.items()},
@@ -89,6 +92,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         *Uploads(store).routes(),
         Route("/{folder:path}output/{file}", gallery.serve, name="output"),
         Route("/_understudy/health", _health),
+        *Documents(served, settings.assume).routes(),
     ]
 
     @asynccontextmanager

@@ -36,7 +36,13 @@ class RequestRules:
 MOMENT = {"type": "string", "format": "date-time"}
 TEXT = {"type": "string"}
 TEXTS = {"type": "array", "items": TEXT}
-PAGE = {"page": {"type": "integer", "minimum": 1}, "page_size": {"type": "integer", "minimum": 1, "maximum": 100}}
+GREATEST = 2**53 - 1
+"""The greatest whole number that every reader of JSON takes exactly, and that can be answered (assumed)."""
+
+PAGE = {
+    "page": {"type": "integer", "minimum": 1, "maximum": GREATEST},
+    "page_size": {"type": "integer", "minimum": 1, "maximum": 100},
+}
 """Documented of the list of predictions, with 1 and 100 as defaults; assumed of the list of billings."""
 
 

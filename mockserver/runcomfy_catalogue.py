@@ -12,6 +12,7 @@ from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
 from understudy.mockserver.exchange import Call, Reply, json_reply
 from understudy.mockserver.refusals import Invalid, Problem
+from understudy.mockserver.request_rules import GREATEST
 
 LIMIT = 100
 MOST = 500
@@ -30,7 +31,7 @@ def operations(desk: Desk) -> tuple[Operation, ...]:
     async def models(tenant: str, call: Call) -> Reply:
         asked = parse_query(call.query)
         limit = _whole_number(asked, "limit", LIMIT, least=1, most=MOST)
-        offset = _whole_number(asked, "offset", 0, least=0)
+        offset = _whole_number(asked, "offset", 0, least=0, most=GREATEST)
         entries = whole if asked.get("include_schema") == "true" else short
         found = [entries[model_id] for model_id, model in desk.models.items() if _matches(model, asked)]
         page = [orjson.Fragment(entry) for entry in found[offset : offset + limit]]
@@ -66,7 +67,7 @@ def _matches(model: Model, asked: Mapping[str, str]) -> bool:
     )
 
 
-def _whole_number(asked: Mapping[str, str], name: str, default: int, *, least: int, most: int | None = None) -> int:
+def _whole_number(asked: Mapping[str, str], name: str, default: int, *, least: int, most: int) -> int:
     """A parameter's number. Raises Invalid: how the provider refuses one out of bounds is assumed."""
     text = asked.get(name, str(default))
     if not (text.isascii() and text.removeprefix("-").isdigit()):
@@ -74,6 +75,6 @@ def _whole_number(asked: Mapping[str, str], name: str, default: int, *, least: i
     number = int(text[:20])
     if number < least:
         raise Invalid((Problem((name,), "minimum", least, number),))
-    if most is not None and number > most:
+    if number > most:
         raise Invalid((Problem((name,), "maximum", most, number),))
     return number
