@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, settings
 from live import Live, MakeLive
 
 from understudy.mockserver.clock import Clock
+from understudy.mockserver.gallery import Draw
+from understudy.mockserver.images import draw
 from understudy.mockserver.settings import Settings
 
 # The same examples on every run; `HYPOTHESIS_PROFILE=explore` looks for new ones.
@@ -22,11 +24,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 @pytest.fixture
 def make_live() -> Iterator[MakeLive]:
-    """Starts servers with the settings given; on a manual clock unless another is given."""
+    """Starts servers with the settings given; on a manual clock and with real drawings unless others are given."""
     started: list[Live] = []
 
-    def make(clock: Clock | None = None, **chosen: Any) -> Live:
-        live = Live(replace(Settings(seed=1), **chosen), clock or Clock.manual())
+    def make(clock: Clock | None = None, draw: Draw = draw, **chosen: Any) -> Live:
+        live = Live(replace(Settings(seed=1), **chosen), clock or Clock.manual(), draw)
         started.append(live)
         return live
 

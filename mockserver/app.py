@@ -15,15 +15,19 @@ from starlette.routing import Route
 
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import Model
+from understudy.mockserver.connection import Answerer
 from understudy.mockserver.courier import Courier
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Dialect, Endpoint, Operation
 from understudy.mockserver.exchange import Call, Reply
-from understudy.mockserver.gallery import Drawings, Gallery
+from understudy.mockserver.gallery import Draw, Drawings, Gallery
+from understudy.mockserver.images import draw
+from understudy.mockserver.intake import Intake
 from understudy.mockserver.key_rules import KeyRules
 from understudy.mockserver.limits import limits_of
 from understudy.mockserver.memory_store import MemoryStore
 from understudy.mockserver.openapi import Documents
+from understudy.mockserver.outputs import file_of
 from understudy.mockserver.refusals import UnknownRoute
 from understudy.mockserver.runcomfy import RunComfy
 from understudy.mockserver.settings import Settings
@@ -39,8 +43,8 @@ class _Spoken(Dialect, Protocol):
     def operations(self, desk: Desk, settings: Settings) -> tuple[Operation, ...]: ...
 
 
-def create_app(settings: Settings | None = None, store: Store | None = None) -> App:
-    """Both providers on one origin, told apart by their paths.
+def create_app(settings: Settings | None = None, store: Store | None = None, draw: Draw = draw) -> App:
+    """Both providers on one origin, told apart by their paths. `draw` makes their images, in threads.
 
     Without a store, jobs are kept in this process; without a seed in the settings, one is drawn. What was used is in
     `app.state.settings` and `app.state.store`. Raises SettingsError for settings that do not go together.
@@ -55,7 +59,9 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         deliveries=settings.webhook_records,
     )
     switches = Switches(settings.assume)
-    drawings = Drawings(settings.image_cache)
+    drawings = Drawings(settings.image_cache, draw)
+    uploads = Uploads(store)
+    intake = Intake(uploads.own_file)
     wavespeed = WaveSpeed(switches)
     courier = Courier(store, settings, {wavespeed.name: wavespeed.webhook_body})
     dialects: tuple[_Spoken, ...] = (wavespeed, RunComfy(switches))
@@ -74,6 +80,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
             store,
             courier,
             drawings,
+            intake,
             limits=limits_of(dialect.name, settings, switches),
             keys=KeyRules.of(dialect.name, switches),
         )
@@ -89,8 +96,8 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
                 submits.update((prefix + model_id, (endpoint, model_id)) for model_id in models)
     gallery = Gallery(store, drawings)
     routes += [
-        *Uploads(store).routes(),
-        Route("/{folder:path}output/{file}", gallery.serve, name="output"),
+        *uploads.routes(),
+        Route("/{folder:path}output/{file}", gallery, methods=["GET"], name="output"),
         Route("/_understudy/health", _health),
         *Documents(served, settings.assume).routes(),
     ]
@@ -101,9 +108,10 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         yield
         await courier.stop()
         drawings.close()
+        intake.close()
 
     app = App(routes=routes, lifespan=lifespan)
-    app.lane = HotPath(submits, hot)
+    app.lane = HotPath(submits, hot, gallery)
     app.state.settings = settings
     app.state.store = store
     return app
@@ -116,21 +124,26 @@ class App(Starlette):
 
 
 class HotPath:
-    """Finds submits by a dictionary and polls by a prefix, in the stead of the router and all that is before it.
+    """Finds submits by a dictionary, polls by a prefix and images by their folder, in the stead of the router and all
+    that is before it.
 
-    Both are nine tenths of all traffic. The endpoints are those of the routes, so nothing else differs.
+    They are nine tenths of all traffic. The endpoints are those of the routes, so nothing else differs.
     """
 
     def __init__(
-        self, submits: Mapping[str, tuple[Endpoint, str]], polls: Mapping[str, Mapping[str, Endpoint]]
+        self,
+        submits: Mapping[str, tuple[Endpoint, str]],
+        polls: Mapping[str, Mapping[str, Endpoint]],
+        gallery: Gallery,
     ) -> None:
+        self._gallery = gallery
         self._submits = {path.encode(): (endpoint, {"model_id": name}) for path, (endpoint, name) in submits.items()}
         self._polls = tuple(
             (prefix.encode(), len(prefix), {ending.encode(): endpoint for ending, endpoint in endings.items()})
             for prefix, endings in polls.items()
         )
 
-    def find(self, method: bytes, target: bytes) -> tuple[Endpoint, dict[str, str]] | None:
+    def find(self, method: bytes, target: bytes) -> tuple[Answerer, dict[str, str]] | None:
         """The endpoint for a request and its path parameters; None for all that is not hot."""
         if method == b"POST":
             return self._submits.get(target)
@@ -140,6 +153,8 @@ class HotPath:
                     job_id, slash, rest = target[length:].partition(b"/")
                     endpoint = endings.get(slash + rest)
                     return (endpoint, {"id": job_id.decode()}) if endpoint is not None and job_id else None
+            file = file_of(target.decode("latin-1"))
+            return (self._gallery, {"file": file}) if file is not None else None
         return None
 
 

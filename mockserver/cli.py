@@ -126,6 +126,40 @@ def demo(output: str | None) -> None:
 
 
 @main.command()
+@click.argument("sources", nargs=-1, required=True, metavar="JOB|FOLDER|FILE|URL...")
+@click.option("--output", "-o", metavar="FILE", required=True, help="Where to write the sheet, a PNG.")
+@click.option(
+    "--base-url",
+    metavar="URL",
+    envvar="UNDERSTUDY_BASE_URL",
+    default="http://127.0.0.1:8787",
+    show_default=True,
+    help="The server that has the jobs.",
+)
+@click.option("--key", metavar="KEY", envvar="UNDERSTUDY_KEY", help="The API key that the jobs were submitted with.")
+def sheet(sources: tuple[str, ...], output: str, base_url: str, key: str | None) -> None:
+    """Put sets of images side by side on one sheet.
+
+    A JOB is the id of one that has succeeded; its images are fetched from the server. The key may be in the
+    environment, as UNDERSTUDY_KEY.
+    """
+    from understudy.mockserver.collecting import CollectError, collect
+    from understudy.mockserver.sheet import contact_sheet
+
+    try:
+        images = list(collect(sources, base_url, key))
+    except CollectError as error:
+        raise click.ClickException(str(error)) from error
+    data = contact_sheet(images)
+    try:
+        with click.open_file(output, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise click.ClickException(f"{output} cannot be written: {error.strerror or error}.") from error
+    click.echo(f"{len(images)} images on {output}", err=True)
+
+
+@main.command()
 def switches() -> None:
     """List every switch of --assume: where sources contradict each other, and what speaks for each reading."""
     from understudy.contracts import catalogue

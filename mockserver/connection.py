@@ -170,7 +170,8 @@ class Connection(HttpToolsProtocol):
         self.cycle = cast("RequestResponseCycle", exchange)
         origin = f"{self.scheme}://{host.decode('latin-1')}"
         answerer, params = found
-        call = Call(method.decode(), self.url.decode(), params, origin, authorization, receive=exchange.receive)
+        call = Call(method.decode(), self.url.decode(), params, origin, authorization, b"", self.headers)
+        call.receive = exchange.receive
         if method == b"POST":
             self._held = (exchange, answerer, call)
         else:
@@ -207,8 +208,14 @@ class Connection(HttpToolsProtocol):
             return
         exchange.response_complete = True
         body = reply.body
-        head = b"%s%d\r\n%s" % (_head(reply.status, reply.headers), len(body), self.server_state.date)
-        self.transport.write(b"".join((head, b"\r\n" if exchange.keep_alive else b"connection: close\r\n\r\n", body)))
+        length = b"" if reply.status == 304 else b"content-length: %d\r\n" % len(body)
+        end = b"\r\n" if exchange.keep_alive else b"connection: close\r\n\r\n"
+        head = b"".join((_head(reply.status, reply.headers), length, self.server_state.date, end))
+        if len(body) <= SMALL:
+            self.transport.write(head + body)
+        else:  # not copied once more
+            self.transport.write(head)
+            self.transport.write(body)
         if not exchange.keep_alive:
             self.transport.close()
         self.on_response_complete()
@@ -232,7 +239,7 @@ def _go_on(running: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any,
 
 @lru_cache(maxsize=256)
 def _head(status: int, headers: Headers) -> bytes:
-    """The status line and headers of an answer, up to where its length goes."""
+    """The status line and headers of an answer, but for its length."""
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
     lines += [name + b": " + value for name, value in headers]
-    return b"\r\n".join([*lines, b"content-length: "])
+    return b"\r\n".join([*lines, b""])

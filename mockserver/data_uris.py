@@ -43,9 +43,11 @@ def parse_data_uri(text: str, *, most_bytes: int) -> DataUri:
     if least > most_bytes:
         raise UnreadableDataUri("too_large", f"the data: URI holds about {least} bytes; {most_bytes} is the most")
     try:
-        # Some clients escape the "+" and "=" of base64 as in any other URI.
-        unescaped = unquote_to_bytes(body) if "%" in body or not encoded else body.encode("ascii")
-        data = binascii.a2b_base64(unescaped, strict_mode=True) if encoded else unescaped
+        if encoded:
+            # Some clients escape the "+" and "=" of base64 as in any other URI.
+            data = binascii.a2b_base64(unquote_to_bytes(body) if "%" in body else body, strict_mode=True)
+        else:
+            data = unquote_to_bytes(body)
     except ValueError as error:
         raise UnreadableDataUri("not_base64", f"the data: URI is not valid base64: {error}") from error
     if len(data) > most_bytes:

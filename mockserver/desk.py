@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from understudy.contracts.catalogue import Model
 from understudy.mockserver.courier import Courier
 from understudy.mockserver.dialect import Dialect
 from understudy.mockserver.exchange import Call
 from understudy.mockserver.gallery import Drawings
-from understudy.mockserver.inputs import read_inputs
-from understudy.mockserver.jobs import Hook, Job, Phase
+from understudy.mockserver.images import Reference
+from understudy.mockserver.inputs import images_of, read_inputs
+from understudy.mockserver.intake import Intake, can_look_into
+from understudy.mockserver.jobs import Cause, Failure, Hook, Job, Phase, Submission
 from understudy.mockserver.key_rules import STRICT, KeyRules
 from understudy.mockserver.limits import UNLIMITED, Limits
 from understudy.mockserver.own_models import is_model_id, stand_in
@@ -30,12 +32,25 @@ from understudy.mockserver.refusals import (
     WebhookWithBase64,
 )
 from understudy.mockserver.settings import Settings
+from understudy.mockserver.sizes import edit_sides
 from understudy.mockserver.store import Found, Interrupted, Store, Turn
 from understudy.mockserver.switches import Switches
 from understudy.mockserver.validation import InputRules, parse_object
 
 ReadWebhook = Callable[[Call, Mapping[str, Any]], str | None]
 """The URL that a submission wants its webhook sent to, if any."""
+
+LARGE = 262_144
+"""A longer body is taken apart off the event loop: it holds images, and there is a lot to decode and to digest."""
+
+
+class _Asked(NamedTuple):
+    """What a body asks for, before any of its `images` was looked into."""
+
+    submission: Submission
+    failure: Failure | None
+    inputs: Mapping[str, Any]
+    images: Sequence[str]
 
 
 class Desk:
@@ -49,6 +64,7 @@ class Desk:
         store: Store,
         courier: Courier,
         drawings: Drawings,
+        intake: Intake,
         *,
         limits: Limits = UNLIMITED,
         keys: KeyRules = STRICT,
@@ -62,6 +78,7 @@ class Desk:
         self._settings = settings
         self._limits = limits
         self._keys = keys
+        self._intake = intake
         self._habits = Habits.of(Switches(settings.assume))
         self._rules = {model_id: InputRules(model, dialect.media) for model_id, model in models.items()}
         self._no_rules = InputRules(stand_in(dialect.name, "any/model"), dialect.media)
@@ -78,21 +95,18 @@ class Desk:
     async def submit(self, tenant: str, call: Call, read_webhook: ReadWebhook | None = None) -> Found:
         """The job that a valid body becomes. Raises UnknownModel, Malformed, Invalid, InsufficientCredits, RateLimited,
         or why its webhook is refused."""
-        model_id = call.params["model_id"]
-        model = self.models.get(model_id) or self.model(model_id)
-        rules = self._rules.get(model_id, self._no_rules)
-        inputs = parse_object(call.body)
-        problems: tuple[Problem, ...] = ()
-        if self._keys is not STRICT:
-            inputs = self._keys.settle(model, inputs)
-            problems = self._keys.problems(model, inputs)
-        problems += rules.check(inputs)
-        failure = self.dialect.late_failure(problems) if problems else None
-        if problems and failure is None:
-            raise Invalid(problems)
-        shown = inputs if self.dialect.echoes else None
-        submission = read_inputs(model, rules.complete(inputs, problems), shown)
-        url = read_webhook(call, inputs) if read_webhook is not None else None
+        model = self.model(call.params["model_id"])
+        if len(call.body) <= LARGE:
+            asked = self._read(model, call.body)
+        else:
+            asked = await self._intake.run(self._read, model, call.body)
+            call.body = b""  # the memory is wanted for the images
+        submission, failure = asked.submission, asked.failure
+        if asked.images and can_look_into(asked.images, call.origin):
+            pictures = await self._intake.look_into(asked.images, submission.references, call.origin)
+            submission = _with_pictures(model, asked, pictures.readable)
+            failure = failure or (None if pictures.complete else Failure(Cause.INPUT))
+        url = read_webhook(call, asked.inputs) if read_webhook is not None else None
         if url:
             if submission.base64:
                 raise WebhookWithBase64
@@ -142,6 +156,22 @@ class Desk:
             raise Invalid(wrong)
         return model.price_microdollars if problems else read_inputs(model, rules.complete(inputs)).price
 
+    def _read(self, model: Model, body: bytes) -> _Asked:
+        """What a body asks for. Raises Malformed or Invalid."""
+        rules = self._rules.get(model.model_id, self._no_rules)
+        given = parse_object(body)
+        problems: tuple[Problem, ...] = ()
+        if self._keys is not STRICT:
+            given = self._keys.settle(model, given)
+            problems = self._keys.problems(model, given)
+        problems += rules.check(given)
+        failure = self.dialect.late_failure(problems) if problems else None
+        if problems and failure is None:
+            raise Invalid(problems)
+        inputs = rules.complete(given, problems)
+        submission = read_inputs(model, inputs, given if self.dialect.echoes else None)
+        return _Asked(submission, failure, inputs, images_of(inputs))
+
     async def outlast(self, tenant: str, call: Call, found: Found) -> Found:
         """A submission that waits: the job when it has ended, the sync limit has passed, or the client has gone."""
         gone = asyncio.ensure_future(call.gone())
@@ -184,3 +214,10 @@ class Desk:
         if interrupted is None:
             raise UnknownJob(call.params["id"])
         return interrupted
+
+
+def _with_pictures(model: Model, asked: _Asked, pictures: tuple[Reference, ...]) -> Submission:
+    """What is asked for, with what could be seen of its images: an edit may follow the first of them."""
+    submission = dataclasses.replace(asked.submission, pictures=pictures)
+    sides = edit_sides(model, asked.inputs, pictures[0]) if pictures else None
+    return submission if sides is None else dataclasses.replace(submission, width=sides[0], height=sides[1])

@@ -82,7 +82,7 @@ class Endpoint:
             reply = self._refuse(refusal)
         else:
             reply = await self.answer(call)
-        await send_reply(send, reply)
+        await send_reply(scope, send, reply)
 
     async def answer(self, call: Call) -> Reply:
         """The reply to a call whose body is there, as far as the operation does not stream it."""

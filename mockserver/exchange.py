@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -40,6 +41,7 @@ class Call:
     origin: str
     authorization: bytes
     query: bytes = b""
+    headers: Sequence[tuple[bytes, bytes]] = ()
     body: bytes = b""
     receive: Receive | None = None
     stream: tuple[Scope, Receive] | None = None
@@ -64,7 +66,7 @@ def read_head(scope: Scope) -> Call:
         host = f"{address}:{port}".encode()
     origin = f"{scope['scheme']}://{host.decode('latin-1')}"
     params = scope.get("path_params", {})
-    return Call(scope["method"], scope["path"], params, origin, authorization, scope["query_string"])
+    return Call(scope["method"], scope["path"], params, origin, authorization, scope["query_string"], scope["headers"])
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
@@ -89,7 +91,15 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def send_reply(send: Send, reply: Reply) -> None:
-    headers = [*reply.headers, (b"content-length", str(len(reply.body)).encode())]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
+async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:
+    """Sends a reply as any ASGI server expects it. To HEAD goes the same without the body."""
+    bare = scope["method"] == "HEAD"
+    await send({"type": "http.response.start", "status": reply.status, "headers": sized(reply)})
+    await send({"type": "http.response.body", "body": b"" if bare else reply.body})
+
+
+def sized(reply: Reply) -> Headers:
+    """A reply's headers with its length. A 304 has none: it would be that of the body that is not sent."""
+    if reply.status == 304:
+        return reply.headers
+    return (*reply.headers, (b"content-length", str(len(reply.body)).encode()))

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from understudy.mockserver.images import ImageSpec, as_format, draw, media_type
+from understudy.mockserver.exchange import Call, Headers, Reply, read_head, send_reply
+from understudy.mockserver.images import LARGEST_SIDE, LARGEST_WEBP, ImageSpec, as_format, draw, media_type
 from understudy.mockserver.jobs import Job, Phase
-from understudy.mockserver.outputs import index_of, parse_file
+from understudy.mockserver.outputs import OutputFile, index_of, parse_file
 from understudy.mockserver.ranges import parse_range
 from understudy.mockserver.store import Store
+
+Draw = Callable[[ImageSpec], bytes]
+
+NOT_FOUND = Reply(404, b"Not found\n", ((b"content-type", b"text/plain; charset=utf-8"),))
+KNOWN = 1_024
+CONDITIONS = frozenset({b"if-none-match", b"if-range", b"range"})
 
 
 class Drawings:
     """Images by specification. Requests for the same one share one drawing; the least recently used go first."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, draw: Draw = draw) -> None:
         self._limit = limit
+        self._file_of = draw
         self._kept: dict[ImageSpec, bytes] = {}
         self._size = 0
         self._under_way: dict[ImageSpec, asyncio.Task[bytes]] = {}
@@ -40,7 +49,7 @@ class Drawings:
 
     async def _draw(self, spec: ImageSpec) -> bytes:
         try:
-            data = await asyncio.get_running_loop().run_in_executor(self._pool, draw, spec)
+            data = await asyncio.get_running_loop().run_in_executor(self._pool, self._file_of, spec)
         finally:
             del self._under_way[spec]
         if len(data) <= self._limit:
@@ -54,56 +63,101 @@ class Drawings:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """A file of a job's, and what is said of it: `about` always, `headers` with its data. A job is a frozen value: one
+    that changed is another."""
+
+    file: OutputFile
+    job: Job
+    spec: ImageSpec
+    tag: bytes
+    about: Headers
+    headers: Headers
+
+
 class Gallery:
     """The endpoint of every output file. Fetched without a token, as the providers' own files are."""
 
     def __init__(self, store: Store, drawings: Drawings) -> None:
         self._store = store
         self._drawings = drawings
+        self._known: dict[str, _Output] = {}
 
-    async def serve(self, request: Request) -> Response:
-        spec = await self._find(request.path_params["file"])
-        if spec is None:
-            return Response("Not found\n", 404, media_type="text/plain")
-        tag = '"' + blake2b(repr(spec).encode(), digest_size=12).hexdigest() + '"'
-        headers = {"etag": tag, "accept-ranges": "bytes", "cache-control": "public, max-age=604800, immutable"}
-        asked = request.headers.get("if-none-match", "")
-        if asked == "*" or tag in (part.strip().removeprefix("W/") for part in asked.split(",")):
-            return Response(status_code=304, headers=headers)
-        data = await self._drawings.get(spec)
-        content_type = media_type(spec.format)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send_reply(scope, send, await self.answer(read_head(scope)))
+
+    async def answer(self, call: Call) -> Reply:
+        output = await self._find(call.params["file"])
+        if output is None:
+            return NOT_FOUND
+        asked = {name: value for name, value in call.headers if name in CONDITIONS}
+        if not asked:
+            return Reply(200, await self._drawings.get(output.spec), output.headers)
+        if _names(asked.get(b"if-none-match", b""), output.tag):
+            return Reply(304, b"", output.about)
+        data = await self._drawings.get(output.spec)
         wanted = None
-        if request.headers.get("if-range", tag) == tag:
-            wanted = parse_range(request.headers.get("range"), len(data))
+        # Of a HEAD request the range means nothing (RFC 9110, section 14.2).
+        if call.method == "GET" and asked.get(b"if-range", output.tag) == output.tag:
+            wanted = parse_range(asked.get(b"range", b"").decode("latin-1"), len(data))
         if wanted is None:
-            return Response(data, headers=headers, media_type=content_type)
+            return Reply(200, data, output.headers)
         if not wanted:
-            return Response(status_code=416, headers={**headers, "content-range": f"bytes */{len(data)}"})
-        headers["content-range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{len(data)}"
-        return Response(data[wanted.start : wanted.stop], 206, headers=headers, media_type=content_type)
+            return Reply(416, b"", ((b"content-range", b"bytes */%d" % len(data)), *output.about))
+        place = (b"content-range", b"bytes %d-%d/%d" % (wanted.start, wanted.stop - 1, len(data)))
+        return Reply(206, data[wanted.start : wanted.stop], (place, *output.headers))
 
-    async def _find(self, name: str) -> ImageSpec | None:
-        file = parse_file(name)
+    async def _find(self, name: str) -> _Output | None:
+        """The file of that name: there is none before its job has succeeded, nor after that is erased."""
+        known = self._known.get(name)
+        file = parse_file(name) if known is None else known.file
         found = await self._store.locate(file.job_id) if file else None
         if file is None or found is None or found.job.erased or found.job.at(found.now) is not Phase.SUCCEEDED:
             return None
+        if known is not None and known.job is found.job:
+            return known
         index = index_of(found.job, file)
-        return None if index is None else image_spec(found.job, index)
+        if index is None:
+            return None
+        if len(self._known) >= KNOWN:
+            self._known.clear()
+        output = self._known[name] = _output(file, found.job, image_spec(found.job, index))
+        return output
+
+
+def _output(file: OutputFile, job: Job, spec: ImageSpec) -> _Output:
+    # A reference's digest stands for its thumbnail.
+    seen = (repr(replace(spec, references=())), *(reference.digest for reference in spec.references))
+    tag = b'"%s"' % blake2b("\0".join(seen).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest().encode()
+    about = ((b"etag", tag), (b"accept-ranges", b"bytes"), (b"cache-control", b"public, max-age=604800, immutable"))
+    return _Output(file, job, spec, tag, about, ((b"content-type", media_type(spec.format).encode()), *about))
+
+
+def _names(condition: bytes, tag: bytes) -> bool:
+    """Whether an If-None-Match header names an entity tag."""
+    return condition == b"*" or tag in (part.strip().removeprefix(b"W/") for part in condition.split(b","))
 
 
 def image_spec(job: Job, index: int) -> ImageSpec:
+    """The picture of this index (from 1) that comes out of a job."""
     asked = job.submission
+    image_format = as_format(asked.image_format)
+    most = LARGEST_WEBP if image_format == "webp" else LARGEST_SIDE
+    flagged = index in job.plan.flagged
     return ImageSpec(
         provider=asked.provider,
         model=asked.model,
         job=job.id,
         index=index,
         count=job.plan.images,
-        width=asked.width,
-        height=asked.height,
-        format=as_format(asked.image_format),
+        width=min(asked.width, most),
+        height=min(asked.height, most),
+        format=image_format,
         seed=job.seed,
         prompt=asked.prompt,
         prompt_digest=asked.prompt_digest,
-        flagged=index in job.plan.flagged,
+        flagged=flagged,
+        black=flagged and job.plan.black,
+        references=asked.pictures,
     )

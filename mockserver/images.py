@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 ImageFormat = Literal["jpeg", "png", "webp"]
-LARGEST_SIDE = 16383  # pixels: what WebP can hold, and twice what any provider offers
+LARGEST_SIDE = 16384  # pixels: the most that any reading of a provider's pages allows
+LARGEST_WEBP = 16383
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from understudy.mockserver.images import Reference
+
 
 class Phase(enum.IntEnum):
     """Where a job stands. The order is the order of time: a phase is never followed by a smaller one."""
@@ -48,7 +50,7 @@ class Plan:
     """What will happen to a job.
 
     queue_time and run_time are milliseconds, or None for ever. `images` is how many come out, `flagged` holds the
-    1-based indexes of those that are marked as unsafe.
+    1-based indexes of those that are marked as unsafe, which are all `black` or show that they were flagged.
     """
 
     queue_time: int | None
@@ -57,6 +59,7 @@ class Plan:
     images: int
     failure: Failure | None = None
     flagged: frozenset[int] = frozenset()
+    black: bool = False
 
     def __post_init__(self) -> None:
         assert self.outcome.ended, f"A plan ends in a final phase, not in {self.outcome.name}."
@@ -89,6 +92,7 @@ class Submission:
     width and height are pixels; `price` is microdollars; `seed` is the input's own seed, if it had one; `thorough`
     asks for care rather than speed; `base64` wants images in the answer in place of URLs, `sync` the job's end in the
     answer to the submission; `inputs` is the inputs as JSON, long values cut, where they are shown again.
+    `pictures` is what is kept of those references that could be looked into: some 10 kB of each at most.
     """
 
     provider: str
@@ -107,6 +111,7 @@ class Submission:
     sync: bool = False
     webhook: Hook | None = None
     inputs: bytes = b"{}"
+    pictures: tuple[Reference, ...] = ()
 
 
 class Mark(NamedTuple):

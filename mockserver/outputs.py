@@ -47,6 +47,12 @@ def _mark(job: Job, index: int) -> str:
     ).hexdigest()
 
 
+def file_of(path: str) -> str | None:
+    """The name of the file that a path of either form leads to; None for any other path."""
+    folder, found, name = path.rpartition("/output/")
+    return name if found and (not folder or folder.count("/") == 2) and "/" not in name else None
+
+
 def parse_file(name: str) -> OutputFile | None:
     """The job and mark of a file name; None when no output is called so."""
     if match := _WAVESPEED.fullmatch(name):

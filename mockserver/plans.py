@@ -109,6 +109,7 @@ def make_plan(
         images=images,
         failure=failure,
         flagged=flagged,
+        black=settings.flagged_images == "black",
     )
 
 

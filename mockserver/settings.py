@@ -45,6 +45,15 @@ def parse_count(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def parse_choice(*values: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"{text!r} is not allowed: expected {' or '.join(values)}")
+        return text
+
+    return parse
+
+
 def parse_size(text: str) -> int:
     match = re.fullmatch(r"(\d{1,12})\s*([a-z]*)", text.strip().lower(), re.ASCII)
     if match is None or match[2] not in _SIZES:
@@ -95,6 +104,9 @@ class Settings:
     )
     failure_rate: float = setting(0.0, parse_rate, "RATE", "Share of jobs that fail, 0 to 1.")
     nsfw_rate: float = setting(0.0, parse_rate, "RATE", "Share of jobs whose content is flagged, 0 to 1.")
+    flagged_images: str = setting(
+        "marked", parse_choice("marked", "black"), "KIND", "What flagged images show: marked (that they are), or black."
+    )
     seed: int | None = setting(
         None, parse_count(0, 2**63 - 1), "NUMBER", "Repeats a run: same seed, same submissions, same outcomes."
     )
@@ -201,5 +213,5 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str], path: 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Variables that look like settings and are none, so that a typo can be told."""
-    known = {*VARIABLES.values(), f"{PREFIX}CONFIG"}
+    known = {*VARIABLES.values(), *(f"{PREFIX}{name}" for name in ("CONFIG", "BASE_URL", "KEY"))}
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)

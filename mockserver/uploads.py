@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from understudy.mockserver.files import OVERHEAD, FoundFile, StoredFile
+from understudy.mockserver.files import OVERHEAD, Content, FoundFile, StoredFile
 from understudy.mockserver.store import Store
 
 DAYS_KEPT = 7 * 86_400_000
@@ -84,6 +84,12 @@ class Uploads:
             Route("/media/{file}", self.serve, name="media"),
         ]
 
+    async def own_file(self, text: str, origin: str) -> Content | None:
+        """The bytes of the file that a URL of this server's own leads to; None for any other text."""
+        place = text.removeprefix(f"{origin}/media/")
+        found = await self._store.get_file(place.partition(".")[0]) if place != text else None
+        return found.file.data if found is not None and _is_there(found) else None
+
     async def receive(self, request: Request) -> Response:
         """The PUT of a ticket: exactly its headers, exactly the size that was announced, and once."""
         found = await self._find(request)
@@ -113,7 +119,7 @@ class Uploads:
 
     async def serve(self, request: Request) -> Response:
         found = await self._find(request)
-        if found is None or found.file.data is None or found.now >= found.file.created + DAYS_KEPT:
+        if found is None or not _is_there(found):
             return _refuse(404, "Not found")
         # What was uploaded may be a page with scripts: nothing here shall run it.
         headers = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox"}
@@ -129,3 +135,7 @@ class Uploads:
 
 def _refuse(status: int, text: str) -> Response:
     return Response(text + "\n", status, media_type="text/plain")
+
+
+def _is_there(found: FoundFile) -> bool:
+    return found.file.data is not None and found.now < found.file.created + DAYS_KEPT

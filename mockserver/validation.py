@@ -9,9 +9,9 @@ import jsonschema_rs
 import orjson
 
 from understudy.contracts.catalogue import Model
-from understudy.mockserver.inputs import parse_sides
 from understudy.mockserver.media_rules import MediaPolicy, MediaRules
 from understudy.mockserver.refusals import Malformed, Problem
+from understudy.mockserver.sizes import parse_sides
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import httpx
 
 from understudy.mockserver.app import create_app
 from understudy.mockserver.clock import Clock
+from understudy.mockserver.gallery import Draw
+from understudy.mockserver.images import draw
 from understudy.mockserver.jobs import Failure, Phase
 from understudy.mockserver.memory_store import MemoryStore
 from understudy.mockserver.server import ServerThread
@@ -24,9 +26,9 @@ GOING = frozenset({Phase.QUEUED, Phase.RUNNING})
 class Live:
     """A server on a real socket whose tenants have a manual clock, and a client with the key `key`."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, draw: Draw = draw) -> None:
         self.store = MemoryStore(clock, jobs=settings.jobs, balance=settings.balance, files=settings.upload_store)
-        self.server = ServerThread(create_app(settings, self.store))
+        self.server = ServerThread(create_app(settings, self.store, draw))
         self.server.start()
         self.origin = self.server.origin
         self.client = self.client_of("key")

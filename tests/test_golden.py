@@ -15,7 +15,7 @@ from live import IMAGE, RUNCOMFY, WAVESPEED, Live, MakeLive
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import Sample
 from understudy.contracts.compare import differences
-from understudy.mockserver.jobs import Cause, Failure, Phase
+from understudy.mockserver.jobs import Phase
 
 JOB_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 NOBODY = re.compile(r"0{32}|0{8}-0000-4000-8000-0{12}")
@@ -48,8 +48,9 @@ MOMENTS = {
     "flagged": DONE,
 }
 INTERRUPTED = {"cancelled": Phase.CANCELLED, "timeout": Phase.TIMED_OUT}
-# The URL in this sample is not fetched by a fake, so the failure is brought about; a data: URI is looked into.
+# The URLs in these samples are not fetched by a fake, so images that fail are sent inside of the request.
 FAILS_BY_ITSELF = ("result-failed-unreadable_media", "result-failed-validation", "result-failed-invalid_input")
+UNREADABLE = "data:text/plain,not%20an%20image"
 TOO_WIDE = "data:image/png;base64," + b64encode(png_header(4000, 100)).decode()
 SECOND_IS_FLAGGED = 4
 OPERATIONS = ("submit", "status", "result", "cancel")
@@ -94,15 +95,14 @@ class Stage:
             inputs = dict(sample.inputs or INPUTS[sample.provider])
             if sample.name == "result-failed-validation":
                 inputs["images"] = [TOO_WIDE]
+            if sample.name == "result-failed-unreadable_media":
+                inputs["images"] = [UNREADABLE]
             answer = client.post(url, json=inputs).raise_for_status().json()
         job_id = str(answer["data"]["id"] if sample.provider == "wavespeed" else answer["request_id"])
-        unreadable = sample.name == "result-failed-unreadable_media"
-        self.live.advance(RUNNING if unreadable else MOMENTS.get(sample.state, QUEUED))
+        self.live.advance(MOMENTS.get(sample.state, QUEUED))
         phase = INTERRUPTED.get(sample.state)
         if phase is not None and (sample.operation, sample.provider) != ("cancel", "wavespeed"):
             self.live.interrupt(job_id, phase)
-        if unreadable:
-            self.live.interrupt(job_id, Phase.FAILED, Failure(Cause.INPUT))
         if sample.state == "deleted":
             self.live.server.call(self.live.store.erase("key", [job_id]))
         return job_id

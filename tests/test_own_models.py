@@ -11,7 +11,8 @@ from talking import QUEUE, RUN, WAVESPEED, conforms, talking
 
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import model_from_entry
-from understudy.mockserver.inputs import LONGEST_SIDE, MOST_IMAGES, read_inputs
+from understudy.mockserver.images import LARGEST_SIDE
+from understudy.mockserver.inputs import MOST_IMAGES, read_inputs
 from understudy.mockserver.own_models import is_model_id, parse_models, stand_in
 from understudy.mockserver.settings import SettingsError, load
 
@@ -209,8 +210,8 @@ def test_any_object_whatever_asks_for_something_that_can_be_drawn(inputs: dict[s
         published = {"type": "object", "properties": {"max_images": {}}, "x-understudy": {"price_field": price_field}}
         found = read_inputs(model_from_entry("wavespeed", published, model_id="a/b"), inputs)
         assert 1 <= found.count <= MOST_IMAGES
-        assert 1 <= found.width <= LONGEST_SIDE
-        assert 1 <= found.height <= LONGEST_SIDE
+        assert 1 <= found.width <= LARGEST_SIDE
+        assert 1 <= found.height <= LARGEST_SIDE
         assert found.image_format in ("jpeg", "png", "webp")
 
 
