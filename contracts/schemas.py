@@ -28,12 +28,13 @@ def response_schema(provider: str, name: str, assumed: Mapping[str, str] | None 
     if name not in response_names(provider):
         raise CatalogueError(f'{provider} has no response "{name}"; there are: {", ".join(response_names(provider))}')
     chosen = assumed or {}
-    schema = _resource(provider, name, chosen)
-    others = {reference: _resource(provider, reference, chosen) for reference in _references(schema)}
+    schema = response_resource(provider, name, chosen)
+    others = {reference: response_resource(provider, reference, chosen) for reference in _references(schema)}
     return {**schema, "$defs": {**schema.get("$defs", {}), **others}} if others else schema
 
 
-def _resource(provider: str, name: str, assumed: Mapping[str, str]) -> dict[str, Any]:
+def response_resource(provider: str, name: str, assumed: Mapping[str, str]) -> dict[str, Any]:
+    """One of the resources that such a bundle is made of, its references to the others (`prediction.json`) left."""
     schema: dict[str, Any] = load(f"{provider}/responses/{name}.json")
     readings = schema.pop(READINGS, {})
     for switch, value in assumed.items():

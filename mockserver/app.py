@@ -12,9 +12,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from understudy.contracts import catalogue
+from understudy.contracts.catalogue import Model
+from understudy.mockserver.connection import Answerer
 from understudy.mockserver.courier import Courier
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Dialect, Endpoint, Operation
@@ -22,61 +23,83 @@ from understudy.mockserver.exchange import Call, Reply
 from understudy.mockserver.gallery import Draw, Drawings, Gallery
 from understudy.mockserver.images import draw
 from understudy.mockserver.intake import Intake
+from understudy.mockserver.key_rules import KeyRules
+from understudy.mockserver.limits import limits_of
 from understudy.mockserver.memory_store import MemoryStore
+from understudy.mockserver.openapi import Documents
 from understudy.mockserver.outputs import file_of
 from understudy.mockserver.refusals import UnknownRoute
 from understudy.mockserver.runcomfy import RunComfy
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Store
 from understudy.mockserver.switches import Switches
+from understudy.mockserver.uploads import Uploads
 from understudy.mockserver.wavespeed import WaveSpeed
 
 
 class _Spoken(Dialect, Protocol):
     """A dialect that knows its operations."""
 
-    def operations(self, desk: Desk) -> tuple[Operation, ...]: ...
+    def operations(self, desk: Desk, settings: Settings) -> tuple[Operation, ...]: ...
 
 
 def create_app(settings: Settings | None = None, store: Store | None = None, draw: Draw = draw) -> App:
     """Both providers on one origin, told apart by their paths. `draw` makes their images, in threads.
 
     Without a store, jobs are kept in this process; without a seed in the settings, one is drawn. What was used is in
-    `app.state.settings` and `app.state.store`.
+    `app.state.settings` and `app.state.store`. Raises SettingsError for settings that do not go together.
     """
     settings = settings or Settings()
     if settings.seed is None:
         settings = dataclasses.replace(settings, seed=secrets.randbits(32))
-    store = store or MemoryStore(jobs=settings.jobs, deliveries=settings.webhook_records)
+    store = store or MemoryStore(
+        jobs=settings.jobs,
+        balance=settings.balance,
+        files=settings.upload_store,
+        deliveries=settings.webhook_records,
+    )
     switches = Switches(settings.assume)
     drawings = Drawings(settings.image_cache, draw)
-    intake = Intake()
+    uploads = Uploads(store)
+    intake = Intake(uploads.own_file)
     wavespeed = WaveSpeed(switches)
     courier = Courier(store, settings, {wavespeed.name: wavespeed.webhook_body})
     dialects: tuple[_Spoken, ...] = (wavespeed, RunComfy(switches))
 
     routes: list[Route] = []
-    hot: dict[str, Mapping[str, ASGIApp]] = {}
-    submits: dict[str, tuple[ASGIApp, str]] = {}
+    hot: dict[str, dict[str, Endpoint]] = {}
+    submits: dict[str, tuple[Endpoint, str]] = {}
+    served: dict[str, Mapping[str, Model]] = {}
     for dialect in dialects:
-        models = {name: model.under(settings.assume) for name, model in catalogue.models(dialect.name).items()}
-        desk = Desk(dialect, models, settings, store, courier, drawings, intake)
-        polls: dict[str, ASGIApp] = {}
-        for operation in (*dialect.operations(desk), _unknown(dialect)):
+        own = {model.model_id: model for model in settings.models if model.provider == dialect.name}
+        models = served[dialect.name] = {**catalogue.models(dialect.name), **own}
+        desk = Desk(
+            dialect,
+            {name: model.under(settings.assume) for name, model in models.items()},
+            settings,
+            store,
+            courier,
+            drawings,
+            intake,
+            limits=limits_of(dialect.name, settings, switches),
+            keys=KeyRules.of(dialect.name, switches),
+        )
+        for operation in (*dialect.operations(desk, settings), *_unknown(dialect)):
             endpoint = Endpoint(operation, dialect, desk.authenticate, settings.body_limit)
             methods = [operation.method] if operation.method else None
             routes.append(Route(operation.path, endpoint, methods=methods, name=f"{dialect.name}.{operation.name}"))
             before, marker, after = operation.path.partition("{id}")
             if marker and operation.method == "GET":
-                polls[after] = endpoint
-                hot[before] = polls
+                hot.setdefault(before, {})[after] = endpoint
             elif operation.name == "submit":
                 prefix = operation.path.removesuffix("{model_id:path}")
                 submits.update((prefix + model_id, (endpoint, model_id)) for model_id in models)
     gallery = Gallery(store, drawings)
     routes += [
+        *uploads.routes(),
         Route("/{folder:path}output/{file}", gallery, methods=["GET"], name="output"),
         Route("/_understudy/health", _health),
+        *Documents(served, settings.assume).routes(),
     ]
 
     @asynccontextmanager
@@ -88,73 +111,61 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
         intake.close()
 
     app = App(routes=routes, lifespan=lifespan)
-    app.hot = HotPath(submits, hot, gallery)
+    app.lane = HotPath(submits, hot, gallery)
     app.state.settings = settings
     app.state.store = store
     return app
 
 
 class App(Starlette):
-    """Starlette, with the hot path in front of its middleware and routes."""
+    """Starlette, and what our own server may answer without it."""
 
-    hot: HotPath
-
-    def build_middleware_stack(self) -> ASGIApp:
-        stack, hot = super().build_middleware_stack(), self.hot
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            await ((hot.find(scope) if scope["type"] == "http" else None) or stack)(scope, receive, send)
-
-        return app
+    lane: HotPath
 
 
 class HotPath:
-    """Finds submits by a dictionary, polls by a prefix and images by their folder, in front of the router and in its
-    stead.
+    """Finds submits by a dictionary, polls by a prefix and images by their folder, in the stead of the router and all
+    that is before it.
 
-    They are nine tenths of all traffic, and this lookup costs a tenth of the router's. The endpoints are those of the
-    routes, so nothing else differs.
+    They are nine tenths of all traffic. The endpoints are those of the routes, so nothing else differs.
     """
 
     def __init__(
         self,
-        submits: Mapping[str, tuple[ASGIApp, str]],
-        polls: Mapping[str, Mapping[str, ASGIApp]],
-        gallery: ASGIApp,
+        submits: Mapping[str, tuple[Endpoint, str]],
+        polls: Mapping[str, Mapping[str, Endpoint]],
+        gallery: Gallery,
     ) -> None:
-        self._submits = submits
         self._gallery = gallery
-        self._polls = tuple((prefix, len(prefix), endings) for prefix, endings in polls.items())
+        self._submits = {path.encode(): (endpoint, {"model_id": name}) for path, (endpoint, name) in submits.items()}
+        self._polls = tuple(
+            (prefix.encode(), len(prefix), {ending.encode(): endpoint for ending, endpoint in endings.items()})
+            for prefix, endings in polls.items()
+        )
 
-    def find(self, scope: Scope) -> ASGIApp | None:
-        """The endpoint for a request, its path parameters then in the scope; None for all that is not hot."""
-        path, method = scope["path"], scope["method"]
-        if method == "GET":
+    def find(self, method: bytes, target: bytes) -> tuple[Answerer, dict[str, str]] | None:
+        """The endpoint for a request and its path parameters; None for all that is not hot."""
+        if method == b"POST":
+            return self._submits.get(target)
+        if method == b"GET" and b"%" not in target and b"?" not in target:
             for prefix, length, endings in self._polls:
-                if path.startswith(prefix):
-                    job_id, slash, rest = path[length:].partition("/")
+                if target.startswith(prefix):
+                    job_id, slash, rest = target[length:].partition(b"/")
                     endpoint = endings.get(slash + rest)
-                    if endpoint is not None and job_id:
-                        scope["path_params"] = {"id": job_id}
-                        return endpoint
-            file = file_of(path)
-            if file is not None:
-                scope["path_params"] = {"file": file}
-                return self._gallery
-        elif method == "POST" and path in self._submits:
-            endpoint, model_id = self._submits[path]
-            scope["path_params"] = {"model_id": model_id}
-            return endpoint
+                    return (endpoint, {"id": job_id.decode()}) if endpoint is not None and job_id else None
+            file = file_of(target.decode("latin-1"))
+            return (self._gallery, {"file": file}) if file is not None else None
         return None
 
 
-def _unknown(dialect: Dialect) -> Operation:
-    """Whatever else lies under a provider's prefix: refused in its words."""
+def _unknown(dialect: Dialect) -> list[Operation]:
+    """Whatever else lies under a provider's prefixes: refused in its words."""
 
     async def refuse(tenant: str, call: Call) -> Reply:
         raise UnknownRoute(call.method, call.path)
 
-    return Operation("unknown", "", dialect.prefix + "/{path:path}", refuse)
+    prefixes = (dialect.prefix, *dialect.other_prefixes)
+    return [Operation("unknown", "", prefix + "/{path:path}", refuse) for prefix in prefixes]
 
 
 async def _health(request: Request) -> Response:

@@ -16,13 +16,12 @@ from understudy.mockserver.settings import Settings, SettingsError, load, unknow
 def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
     """One flag for each setting, and --config; none has a default, so that nearer sources win."""
     for entry in reversed(dataclasses.fields(Settings)):
-        command = click.option(
-            "--" + entry.name.replace("_", "-"),
-            entry.name,
-            metavar=entry.metadata["metavar"],
-            help=entry.metadata["help"],
-            multiple=entry.name == "assume",
-        )(command)
+        shape: dict[str, Any] = {"metavar": entry.metadata["metavar"], "multiple": entry.name == "assume"}
+        if entry.metadata["metavar"] is None:
+            shape = {"is_flag": True, "flag_value": "on", "default": None}
+        command = click.option("--" + entry.name.replace("_", "-"), entry.name, help=entry.metadata["help"], **shape)(
+            command
+        )
     return click.option("--config", metavar="FILE", help="Read settings from this TOML file.")(command)
 
 
@@ -76,7 +75,10 @@ async def _serve(settings: Settings) -> None:
     from understudy.mockserver.app import create_app
     from understudy.mockserver.server import Server
 
-    app = create_app(settings)
+    try:
+        app = create_app(settings)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
     server = Server(app, settings.host, settings.port)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

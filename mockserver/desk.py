@@ -16,10 +16,16 @@ from understudy.mockserver.images import Reference
 from understudy.mockserver.inputs import images_of, read_inputs
 from understudy.mockserver.intake import Intake, can_look_into
 from understudy.mockserver.jobs import Cause, Failure, Hook, Job, Phase, Submission
+from understudy.mockserver.key_rules import STRICT, KeyRules
+from understudy.mockserver.limits import UNLIMITED, Limits
+from understudy.mockserver.own_models import is_model_id, stand_in
 from understudy.mockserver.plans import Habits, make_job
 from understudy.mockserver.refusals import (
     ForeignJob,
+    InsufficientCredits,
     Invalid,
+    Problem,
+    RateLimited,
     Unauthenticated,
     UnknownJob,
     UnknownModel,
@@ -59,6 +65,9 @@ class Desk:
         courier: Courier,
         drawings: Drawings,
         intake: Intake,
+        *,
+        limits: Limits = UNLIMITED,
+        keys: KeyRules = STRICT,
     ) -> None:
         self.dialect = dialect
         self.store = store
@@ -67,9 +76,12 @@ class Desk:
         self.sync_limit = settings.sync_limit
         self.models = models
         self._settings = settings
+        self._limits = limits
+        self._keys = keys
         self._intake = intake
         self._habits = Habits.of(Switches(settings.assume))
         self._rules = {model_id: InputRules(model, dialect.media) for model_id, model in models.items()}
+        self._no_rules = InputRules(stand_in(dialect.name, "any/model"), dialect.media)
 
     def authenticate(self, call: Call) -> str:
         """The tenant that a call's key names. Raises Unauthenticated."""
@@ -81,17 +93,16 @@ class Desk:
         return key
 
     async def submit(self, tenant: str, call: Call, read_webhook: ReadWebhook | None = None) -> Found:
-        """The job that a valid body becomes. Raises UnknownModel, Malformed, Invalid, or why its webhook is refused."""
-        model = self.models.get(call.params["model_id"])
-        if model is None:
-            raise UnknownModel(call.params["model_id"])
+        """The job that a valid body becomes. Raises UnknownModel, Malformed, Invalid, InsufficientCredits, RateLimited,
+        or why its webhook is refused."""
+        model = self.model(call.params["model_id"])
         if len(call.body) <= LARGE:
             asked = self._read(model, call.body)
         else:
             asked = await self._intake.run(self._read, model, call.body)
             call.body = b""  # the memory is wanted for the images
         submission, failure = asked.submission, asked.failure
-        if can_look_into(asked.images, call.origin):
+        if asked.images and can_look_into(asked.images, call.origin):
             pictures = await self._intake.look_into(asked.images, submission.references, call.origin)
             submission = _with_pictures(model, asked, pictures.readable)
             failure = failure or (None if pictures.complete else Failure(Cause.INPUT))
@@ -103,7 +114,14 @@ class Desk:
             self.courier.start()
             submission = dataclasses.replace(submission, webhook=Hook(url, call.origin))
 
+        most = self._limits.images
+
         def make(turn: Turn) -> Job:
+            if submission.price > turn.balance:
+                raise InsufficientCredits
+            # Whether a submission that alone is beyond the limit would pass is not on record: it does not (assumed).
+            if most is not None and turn.images + submission.count > most:
+                raise RateLimited(most)
             return make_job(
                 self._settings,
                 submission,
@@ -116,13 +134,37 @@ class Desk:
                 habits=self._habits,
             )
 
-        return await self.store.submit(tenant, self.dialect.name, make)
+        return await self.store.submit(tenant, self.dialect.name, make, capacity=self._limits.capacity)
+
+    def model(self, model_id: str) -> Model:
+        """The model of that id. Raises UnknownModel."""
+        model = self.models.get(model_id)
+        if model is not None:
+            return model
+        if self._settings.any_model and is_model_id(self.dialect.name, model_id):
+            return stand_in(self.dialect.name, model_id)
+        raise UnknownModel(model_id)
+
+    def price(self, model_id: str, inputs: dict[str, Any]) -> int:
+        """What submitting the inputs would cost, in microdollars; what one image costs while some are missing. Raises
+        UnknownModel or Invalid."""
+        model = self.model(model_id)
+        rules = self._rules.get(model_id, self._no_rules)
+        problems = rules.check(inputs)
+        wrong = tuple(problem for problem in problems if problem.rule != "required")
+        if wrong:
+            raise Invalid(wrong)
+        return model.price_microdollars if problems else read_inputs(model, rules.complete(inputs)).price
 
     def _read(self, model: Model, body: bytes) -> _Asked:
         """What a body asks for. Raises Malformed or Invalid."""
-        rules = self._rules[model.model_id]
+        rules = self._rules.get(model.model_id, self._no_rules)
         given = parse_object(body)
-        problems = rules.check(given)
+        problems: tuple[Problem, ...] = ()
+        if self._keys is not STRICT:
+            given = self._keys.settle(model, given)
+            problems = self._keys.problems(model, given)
+        problems += rules.check(given)
         failure = self.dialect.late_failure(problems) if problems else None
         if problems and failure is None:
             raise Invalid(problems)
@@ -151,13 +193,18 @@ class Desk:
         return found
 
     async def find(self, tenant: str, call: Call) -> Found:
-        """The job that a call names. Raises UnknownJob, or ForeignJob when it is another tenant's."""
+        """The job that a call names. Raises UnknownJob, or ForeignJob when it is another tenant's.
+
+        An erased job is unknown, but to a dialect that shows what has become of it.
+        """
         job_id = call.params["id"]
         found = await self.store.find(tenant, job_id)
         if found is None or found.job.submission.provider != self.dialect.name:
             raise UnknownJob(job_id)
         if found.job.tenant != tenant:
             raise ForeignJob(job_id)
+        if found.job.erased and not self.dialect.shows_erased:
+            raise UnknownJob(job_id)
         return found
 
     async def cancel(self, tenant: str, call: Call, only_in: frozenset[Phase]) -> Interrupted:

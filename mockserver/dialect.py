@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from understudy.mockserver.exchange import Call, Reply, read_body, read_head, send_reply
 from understudy.mockserver.jobs import Failure
 from understudy.mockserver.media_rules import MediaPolicy
-from understudy.mockserver.refusals import Problem, Refusal
+from understudy.mockserver.refusals import Problem, Refusal, TooLarge
 
 Handler = Callable[[str, Call], Awaitable[Reply]]
 """Answers a tenant's call; raises Refusal."""
@@ -19,12 +19,16 @@ Handler = Callable[[str, Call], Awaitable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing that a provider's clients can ask for. `path` is a Starlette route path."""
+    """One thing that a provider's clients can ask for. `path` is a Starlette route path.
+
+    An operation that `streams` reads the body itself, from `Call.stream`, and keeps its own bounds.
+    """
 
     name: str
     method: str
     path: str
     handle: Handler
+    streams: bool = False
 
 
 class Dialect(Protocol):
@@ -32,11 +36,14 @@ class Dialect(Protocol):
 
     flags_images: flagged content completes with a flag for each image, instead of failing the job.
     dashed_ids: job ids are UUIDs with dashes. echoes: results show the inputs again. media: what images may be.
-    prefix: the path under which every operation lies.
+    shows_erased: an erased job says so, instead of being unknown.
+    prefix: the path under which every operation lies, but for those under `other_prefixes`.
     """
 
     name: str
     prefix: str
+    other_prefixes: tuple[str, ...]
+    shows_erased: bool
     flags_images: bool
     dashed_ids: bool
     echoes: bool
@@ -58,16 +65,30 @@ class Endpoint:
         self._handle = operation.handle
         self._refuse = dialect.refuse
         self._authenticate = authenticate
-        self._body_limit = body_limit if operation.method == "POST" else None
+        self._streams = operation.streams
+        self._body_limit = body_limit if operation.method == "POST" and not operation.streams else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = read_head(scope)
+        call.receive = receive
         try:
-            tenant = self._authenticate(call)
             if self._body_limit is not None:
+                # The key is looked at first, so that nobody without one can send much.
+                self._authenticate(call)
                 call.body = await read_body(scope, receive, self._body_limit)
-                call.receive = receive
-            reply = await self._handle(tenant, call)
+            elif self._streams:
+                call.stream = (scope, receive)
         except Refusal as refusal:
             reply = self._refuse(refusal)
+        else:
+            reply = await self.answer(call)
         await send_reply(scope, send, reply)
+
+    async def answer(self, call: Call) -> Reply:
+        """The reply to a call whose body is there, as far as the operation does not stream it."""
+        try:
+            if self._body_limit is not None and len(call.body) > self._body_limit:
+                raise TooLarge(self._body_limit)
+            return await self._handle(self._authenticate(call), call)
+        except Refusal as refusal:
+            return self._refuse(refusal)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from starlette.types import Receive, Scope, Send
@@ -16,8 +15,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 JSON: Headers = ((b"content-type", b"application/json"),)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A whole answer. `headers` lack content-length, which the body tells."""
 
     status: int
@@ -33,7 +31,8 @@ def json_reply(status: int, content: object) -> Reply:
 class Call:
     """A request with a known operation. `origin` is where the client reached us: scheme, host and port.
 
-    `query` is the raw query string; `receive` tells when the client has gone.
+    `query` is the raw query string; `receive` tells when the client has gone. `stream` is there for an operation that
+    reads the body itself.
     """
 
     method: str
@@ -42,8 +41,10 @@ class Call:
     origin: str
     authorization: bytes
     query: bytes = b""
+    headers: Sequence[tuple[bytes, bytes]] = ()
     body: bytes = b""
     receive: Receive | None = None
+    stream: tuple[Scope, Receive] | None = None
 
     async def gone(self) -> None:
         """Waits until the client has gone. The body has been read by then."""
@@ -65,7 +66,7 @@ def read_head(scope: Scope) -> Call:
         host = f"{address}:{port}".encode()
     origin = f"{scope['scheme']}://{host.decode('latin-1')}"
     params = scope.get("path_params", {})
-    return Call(scope["method"], scope["path"], params, origin, authorization, scope["query_string"])
+    return Call(scope["method"], scope["path"], params, origin, authorization, scope["query_string"], scope["headers"])
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
@@ -91,24 +92,14 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
 
 
 async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:
-    """Sends a reply: by our own server's short way where there is one, else as any ASGI server expects it.
-
-    To HEAD goes the same without the body. A 304 has no length: it would be that of the body that is not sent.
-    """
-    connection = scope.get("extensions", {}).get("understudy")
-    length = str(len(reply.body)).encode()
-    bare = scope["method"] == "HEAD" or reply.status == 304
-    if connection is not None and not bare:
-        await connection.reply(b"%s%s\r\n" % (_head(reply.status, reply.headers), length), reply.body)
-        return
-    headers = reply.headers if reply.status == 304 else (*reply.headers, (b"content-length", length))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    """Sends a reply as any ASGI server expects it. To HEAD goes the same without the body."""
+    bare = scope["method"] == "HEAD"
+    await send({"type": "http.response.start", "status": reply.status, "headers": sized(reply)})
     await send({"type": "http.response.body", "body": b"" if bare else reply.body})
 
 
-@lru_cache(maxsize=256)
-def _head(status: int, headers: Headers) -> bytes:
-    """The status line and headers of an answer, up to where its length goes."""
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
-    lines += [name + b": " + value for name, value in headers]
-    return b"\r\n".join([*lines, b"content-length: "])
+def sized(reply: Reply) -> Headers:
+    """A reply's headers with its length. A 304 has none: it would be that of the body that is not sent."""
+    if reply.status == 304:
+        return reply.headers
+    return (*reply.headers, (b"content-length", str(len(reply.body)).encode()))

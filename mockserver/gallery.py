@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from starlette.types import Receive, Scope, Send
 
-from understudy.mockserver.exchange import Headers, Reply, send_reply
+from understudy.mockserver.exchange import Call, Headers, Reply, read_head, send_reply
 from understudy.mockserver.images import LARGEST_SIDE, LARGEST_WEBP, ImageSpec, as_format, draw, media_type
 from understudy.mockserver.jobs import Job, Phase
 from understudy.mockserver.outputs import OutputFile, index_of, parse_file
@@ -85,12 +85,13 @@ class Gallery:
         self._known: dict[str, _Output] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        output = await self._find(scope["path_params"]["file"])
-        reply = NOT_FOUND if output is None else await self._answer(output, scope)
-        await send_reply(scope, send, reply)
+        await send_reply(scope, send, await self.answer(read_head(scope)))
 
-    async def _answer(self, output: _Output, scope: Scope) -> Reply:
-        asked = {name: value for name, value in scope["headers"] if name in CONDITIONS}
+    async def answer(self, call: Call) -> Reply:
+        output = await self._find(call.params["file"])
+        if output is None:
+            return NOT_FOUND
+        asked = {name: value for name, value in call.headers if name in CONDITIONS}
         if not asked:
             return Reply(200, await self._drawings.get(output.spec), output.headers)
         if _names(asked.get(b"if-none-match", b""), output.tag):
@@ -98,7 +99,7 @@ class Gallery:
         data = await self._drawings.get(output.spec)
         wanted = None
         # Of a HEAD request the range means nothing (RFC 9110, section 14.2).
-        if scope["method"] == "GET" and asked.get(b"if-range", output.tag) == output.tag:
+        if call.method == "GET" and asked.get(b"if-range", output.tag) == output.tag:
             wanted = parse_range(asked.get(b"range", b"").decode("latin-1"), len(data))
         if wanted is None:
             return Reply(200, data, output.headers)

@@ -16,6 +16,9 @@ from understudy.mockserver.sizes import sides_of
 PROMPT_KEPT = 500
 """How many characters of a prompt are kept; its digest covers the whole."""
 
+MOST_IMAGES = 100
+"""The most images that one job draws, also where a user's own model has no maximum."""
+
 URL_KEPT = 2_048
 """URLs up to this many characters are kept as they are; of longer ones and of `data:` URIs, the digest."""
 
@@ -25,18 +28,20 @@ def read_inputs(model: Model, inputs: Mapping[str, Any], shown: Mapping[str, Any
     prompt = str(_first(inputs, ("prompt", "text")) or "")
     seed = inputs.get("seed")
     width, height = sides_of(inputs)
+    count = _count(inputs.get(model.price_field)) if model.price_field else 1
     known = model.input_schema["properties"]
     return Submission(
         provider=model.provider,
         model=model.model_id,
         prompt=prompt[:PROMPT_KEPT],
         prompt_digest=_digest(prompt),
-        count=int(inputs.get(model.price_field, 1)) if model.price_field else 1,
+        count=count,
         width=width,
         height=height,
-        image_format=str(inputs.get("output_format", model.output_format)),
+        image_format=_format(inputs, model),
         references=tuple(map(_reference, images_of(inputs))),
         seed=int(seed) if isinstance(seed, (int, float)) else None,
+        price=model.price_microdollars * count,
         base64=inputs.get("enable_base64_output") is True and "enable_base64_output" in known,
         sync=inputs.get("enable_sync_mode") is True and "enable_sync_mode" in known,
         thorough=inputs.get("optimize_prompt_options") == "standard",
@@ -46,8 +51,10 @@ def read_inputs(model: Model, inputs: Mapping[str, Any], shown: Mapping[str, Any
 
 def images_of(inputs: Mapping[str, Any]) -> Sequence[str]:
     """The input images as they were sent, in order: URLs and `data:` URIs."""
-    images = _first(inputs, ("images", "image", "image_urls")) or ()
-    return [images] if isinstance(images, str) else [str(image) for image in images]
+    images = _first(inputs, ("images", "image", "image_urls"))
+    if isinstance(images, list):
+        return [str(image) for image in images]
+    return [str(images)] if images else []
 
 
 def _first(inputs: Mapping[str, Any], names: Sequence[str]) -> Any:
@@ -55,6 +62,17 @@ def _first(inputs: Mapping[str, Any], names: Sequence[str]) -> Any:
         if name in inputs:
             return inputs[name]
     return None
+
+
+def _count(value: Any) -> int:
+    """The number of images asked for; only a model without bounds in its schema lets another value through."""
+    return min(max(int(value), 1), MOST_IMAGES) if isinstance(value, (int, float)) else 1
+
+
+def _format(inputs: Mapping[str, Any], model: Model) -> str:
+    """The format asked for, where it is one that can be drawn."""
+    named = inputs.get("output_format")
+    return "jpeg" if named == "jpg" else named if named in ("jpeg", "png", "webp") else model.output_format
 
 
 def _bounded(value: Any) -> Any:

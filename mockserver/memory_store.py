@@ -3,57 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import heapq
 import itertools
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from understudy.mockserver.clock import Clock, Wall, wall
+from understudy.mockserver.files import Content, FoundFile, Shelf, StoredFile
 from understudy.mockserver.jobs import Failure, Interruption, Job, Phase
 from understudy.mockserver.outbox import Outbox
 from understudy.mockserver.queueing import schedule
 from understudy.mockserver.store import Account, Found, Interrupted, Turn
 from understudy.mockserver.waiters import Waiters
+from understudy.mockserver.wallets import Wallet
 from understudy.mockserver.webhooks import Attempt, Delivery
-
-MINUTE = 60_000
-
-
-@dataclass(slots=True)
-class _Wallet:
-    """A tenant's money with one provider, in microdollars. What jobs will give back is settled once that is due."""
-
-    spent: int = 0
-    refunds: dict[str, tuple[int, int]] = field(default_factory=dict)  # by job: when, and how much
-    due: list[tuple[int, str]] = field(default_factory=list)
-    minute: int = 0
-    images: int = 0
-    capacity: int | None = None
-
-    def charge(self, job: Job, now: int) -> None:
-        self.spent += job.submission.price
-        self.images = self.images_in(now) + job.submission.count
-        self.minute = now // MINUTE
-        self.expect(job)
-
-    def expect(self, job: Job) -> None:
-        """Takes note of when a job gives its price back, in place of what was noted of it before."""
-        self.refunds.pop(job.id, None)
-        if job.refunded and job.ends is not None:
-            self.refunds[job.id] = (job.ends, job.submission.price)
-            heapq.heappush(self.due, (job.ends, job.id))
-
-    def settle(self, now: int) -> int:
-        """What has been spent by now."""
-        while self.due and self.due[0][0] <= now:
-            instant, job_id = heapq.heappop(self.due)
-            if self.refunds.get(job_id, (None, 0))[0] == instant:
-                self.spent -= self.refunds.pop(job_id)[1]
-        return self.spent
-
-    def images_in(self, now: int) -> int:
-        """How many images were asked for in the minute of `now`."""
-        return self.images if self.minute == now // MINUTE else 0
 
 
 @dataclass(slots=True)
@@ -63,10 +25,11 @@ class _Tenant:
     clock: Clock
     outbox: Outbox
     ordinal: int = 0
+    uploads: int = 0
     jobs: dict[str, Job] = field(default_factory=dict)
     going: dict[str, Job] = field(default_factory=dict)
     crowd: int = 64
-    wallets: dict[str, _Wallet] = field(default_factory=dict)
+    wallets: dict[str, Wallet] = field(default_factory=dict)
     waiters: Waiters = field(default_factory=Waiters)
 
     def put(self, job: Job) -> None:
@@ -83,7 +46,7 @@ class MemoryStore:
     """Keeps everything in this process: when there are more than `jobs` jobs, the oldest finished ones go first.
 
     `default_clock` is the clock of a tenant that has not set its own; `balance` is what everyone starts with, in
-    microdollars. `deliveries` is how many webhooks are kept for each tenant.
+    microdollars; `files` is how many bytes of uploads are kept, `deliveries` how many webhooks for each tenant.
     """
 
     def __init__(
@@ -92,6 +55,7 @@ class MemoryStore:
         *,
         jobs: int = 100_000,
         balance: int = 10**12,
+        files: int = 256 * 2**20,
         deliveries: int = 10_000,
         wall_clock: Wall | None = None,
     ) -> None:
@@ -99,6 +63,7 @@ class MemoryStore:
         self._default_clock = default_clock or Clock.real()
         self._bound = jobs
         self._balance = balance
+        self._shelf = Shelf(files)
         self._deliveries = deliveries
         self._senders: dict[str, _Tenant] = {}
         self._couriers = Waiters()
@@ -110,11 +75,13 @@ class MemoryStore:
     ) -> Found:
         record = self._tenant(tenant)
         now = record.clock.now(self._wall())
-        wallet = record.wallets.get(provider) or _Wallet()
+        wallet = record.wallets.get(provider) or Wallet()
         job = make(Turn(now, record.ordinal, self._balance - wallet.settle(now), wallet.images_in(now)))
         record.wallets[provider] = wallet
         record.ordinal += 1
         wallet.capacity = capacity
+        if capacity is not None:
+            job = dataclasses.replace(job, held=None)  # until there is a slot for it: it cannot start before
         wallet.charge(job, now)
         record.put(job)
         self._owners[job.id] = tenant
@@ -180,6 +147,20 @@ class MemoryStore:
             return Account((), self._balance, now)
         jobs = tuple(job for job in record.jobs.values() if job.submission.provider == provider)
         return Account(jobs, self._balance - record.wallets[provider].settle(now), now)
+
+    async def put_file(self, tenant: str, make: Callable[[int, int], StoredFile]) -> StoredFile:
+        record = self._tenant(tenant)
+        file = make(record.clock.now(self._wall()), record.uploads)
+        record.uploads += 1
+        self._shelf.put(file)
+        return file
+
+    async def fill_file(self, file_id: str, data: Content) -> bool:
+        return self._shelf.fill(file_id, data)
+
+    async def get_file(self, file_id: str) -> FoundFile | None:
+        file = self._shelf.get(file_id)
+        return None if file is None else FoundFile(file, self._now(file.tenant))
 
     async def wait(self, tenant: str, until: int) -> int:
         record = self._tenant(tenant)

@@ -13,8 +13,9 @@ from understudy.mockserver.jobs import Job, Phase
 def schedule(jobs: Iterable[Job], capacity: int, now: int) -> list[Job]:
     """Those of the jobs that are queued now and have to start at another time than they would, changed accordingly.
 
-    `jobs` come in order of submission and none of them has ended. What has started keeps its slot until it ends, and
-    nothing in the past is moved. A job that hangs in the queue takes no slot; one that hangs while running keeps it.
+    `jobs` come in order of submission and none of them has ended; a new one is held for ever until it is given a start
+    here. What has started keeps its slot until it ends, and nothing in the past is moved. A job that hangs in the queue
+    takes no slot; one that hangs while running keeps it.
     """
     waiting, free = [], [float(now)] * capacity
     for job in jobs:

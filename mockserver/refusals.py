@@ -57,6 +57,24 @@ class TooLarge(Refusal):
     limit: int
 
 
+class InsufficientCredits(Refusal):
+    """The tenant's balance does not cover the price."""
+
+
+@dataclass(eq=False)
+class RateLimited(Refusal):
+    """The tenant's level allows `limit` images a minute, and this submission would go beyond."""
+
+    limit: int
+
+
+@dataclass(eq=False)
+class FileTooLarge(Refusal):
+    """An uploaded file is longer than `limit` bytes."""
+
+    limit: int
+
+
 @dataclass(eq=False)
 class BadWebhook(Refusal):
     """The webhook is no URL that anything can be sent to."""

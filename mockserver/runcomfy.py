@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from understudy.mockserver import runcomfy_account, runcomfy_catalogue
 from understudy.mockserver.bodies import Bodies
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
@@ -17,6 +18,7 @@ from understudy.mockserver.moments import format_second
 from understudy.mockserver.outputs import output_urls
 from understudy.mockserver.refusals import Problem, Refusal, Unfinished
 from understudy.mockserver.runcomfy_errors import Errors
+from understudy.mockserver.settings import Settings
 from understudy.mockserver.switches import Switches
 
 # `completed` says that the job has stopped running, whether it succeeded or not: only the result tells (documented).
@@ -82,6 +84,8 @@ class RunComfy:
 
     name = "runcomfy"
     prefix = "/v1"
+    other_prefixes: tuple[str, ...] = ("/prod/v2",)
+    shows_erased = False
     dashed_ids = True
     flags_images = False
 
@@ -97,7 +101,7 @@ class RunComfy:
         self._errors = Errors(switches)
         self._validates_late = switches["runcomfy.validations"] == "result"
 
-    def operations(self, desk: Desk) -> tuple[Operation, ...]:
+    def operations(self, desk: Desk, settings: Settings) -> tuple[Operation, ...]:
         async def submit(tenant: str, call: Call) -> Reply:
             job, _ = await desk.submit(tenant, call)
             return json_reply(200, submitted(job, call.origin))
@@ -115,7 +119,8 @@ class RunComfy:
             phase = job.at(now)
             if not phase.ended and self._forms.refuses_unfinished:
                 raise Unfinished
-            return Reply(200, self._bodies.get("result", job, phase, call.origin, self._result))
+            body = self._bodies.get("result", job, phase, call.origin, self._result)
+            return Reply(200, runcomfy_account.with_cost(body, call.query, job, now) if call.query else body)
 
         async def cancel(tenant: str, call: Call) -> Reply:
             job, now, effective = await desk.cancel(tenant, call, frozenset({Phase.QUEUED}))
@@ -129,6 +134,8 @@ class RunComfy:
             Operation("status", "GET", "/v1/requests/{id}/status", status),
             Operation("result", "GET", "/v1/requests/{id}/result", result),
             Operation("cancel", "POST", "/v1/requests/{id}/cancel", cancel),
+            *runcomfy_account.operations(desk),
+            *runcomfy_catalogue.operations(desk),
             Operation("submit", "POST", "/v1/models/{model_id:path}", submit),
         )
 

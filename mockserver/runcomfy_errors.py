@@ -8,6 +8,7 @@ from typing import Any
 from understudy.mockserver.exchange import Reply, json_reply
 from understudy.mockserver.refusals import (
     ForeignJob,
+    InsufficientCredits,
     Invalid,
     Malformed,
     Problem,
@@ -33,6 +34,7 @@ class Errors:
     def __init__(self, switches: Switches) -> None:
         self._codes = {
             Unauthenticated: 400004 if switches["runcomfy.auth_error"] == "400" else 401001,
+            InsufficientCredits: 402001 if switches["runcomfy.insufficient_balance"] == "402" else 400002,
             UnknownModel: 400001 if switches["runcomfy.unknown_model"] == "400" else 404001,
         }
         self._invalid = 400001 if switches["runcomfy.invalid_input"] == "400" else 422001
@@ -70,6 +72,8 @@ def word(refusal: Refusal) -> tuple[int, str]:
     match refusal:
         case Unauthenticated():
             return 401001, "The API token is missing or not valid."
+        case InsufficientCredits():
+            return 400002, "The account balance is not sufficient."
         case UnknownModel(model=name):
             return 404001, f"Model '{name}' was not found."
         case UnknownJob(job=job):

@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 import threading
-import types
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from email.utils import formatdate
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.lifespan.on import LifespanOn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
+
+from understudy.mockserver.connection import Connection, Lane, State
 
 T = TypeVar("T")
-
-if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
-
-CLOSE = b"connection: close\r\n\r\n"
-
-SMALL = 65_536
-"""A hot request's body of up to this many bytes is waited for before the request is begun."""
-
-UNHEARD = logging.Logger("understudy.unheard", logging.CRITICAL + 1)
-"""Where uvicorn may complain of requests that end because the server does."""
 
 GRACE = 0.05
 """Seconds that requests under way have to finish when the server stops."""
@@ -46,118 +32,6 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-class _State(ServerState):
-    """What all connections share; `date` is the Date header's line."""
-
-    date = b""
-
-
-class Connection(HttpToolsProtocol):
-    """uvicorn's connection, with two short cuts: hot requests are begun at once, and whole answers are sent whole."""
-
-    find_hot: Callable[[Scope], ASGIApp | None] = staticmethod(lambda scope: None)
-    _held: tuple[RequestResponseCycle, ASGIApp] | None = None
-    # Not always `cycle`, which is the last request of those that a client has sent without waiting for answers.
-    _answering: RequestResponseCycle | None = None
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["extensions"] = {"understudy": cast("dict[object, object]", self)}
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Lets go of the last request too, which knows the connection: without a cycle, both vanish at once."""
-        super().connection_lost(exc)
-        answering, self._answering = self._answering, None
-        if answering is not None and not answering.response_complete:
-            answering.disconnected = True
-            answering.message_event.set()
-        if self.cycle is not None and self.cycle.response_complete:
-            self.cycle = self.scope = None  # type: ignore[assignment]  # nothing comes after this
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._answering = cycle
-        hot = self.find_hot(cast("Scope", cycle.scope))
-        if hot is None:
-            super()._start_asgi_task(cycle, app)
-        elif cycle.scope["method"] == "GET" or cycle.waiting_for_100_continue or not cycle.more_body:
-            self._begin(cycle, hot)
-        else:
-            self._held = (cycle, hot)
-
-    def on_body(self, body: bytes) -> None:
-        super().on_body(body)
-        if self._held is not None and len(self.cycle.body) > SMALL:
-            self._release()
-
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        if self._held is not None:
-            self._release()
-
-    def _release(self) -> None:
-        assert self._held is not None, "Only what was held is released."
-        held, self._held = self._held, None
-        self._begin(*held)
-
-    def _begin(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
-        """Runs a request from here until it first waits, which most never do: those need no task."""
-        running = cycle.run_asgi(cast("ASGI3Application", app))
-        try:
-            waits_for = running.send(None)
-        except StopIteration:
-            return
-        task = self.loop.create_task(_go_on(running, waits_for))
-        task.add_done_callback(self.tasks.discard)
-        self.tasks.add(task)
-
-    def drop(self) -> None:
-        """Ends the connection. What a request under way makes of that is nobody's concern."""
-        if self.cycle is not None:
-            self.cycle.logger = UNHEARD
-        self.transport.abort()
-
-    server_state: _State
-
-    async def reply(self, head: bytes, body: bytes) -> None:
-        """Writes a whole answer: status line and headers, without the blank line, and the body.
-
-        It does what uvicorn's `send` does with two messages, without looking at each header again: submits and polls
-        are a fifth faster for it.
-        """
-        cycle = self._answering
-        if cycle is not None and self.flow.write_paused:
-            await self.flow.drain()
-        if cycle is None or cycle.disconnected:
-            return
-        cycle.response_started = cycle.response_complete = True
-        blank = b"\r\n" if cycle.keep_alive else CLOSE
-        if len(body) <= SMALL:
-            self.transport.write(b"".join((head, self.server_state.date, blank, body)))
-        else:  # not copied once more
-            self.transport.write(b"".join((head, self.server_state.date, blank)))
-            self.transport.write(body)
-        cycle.message_event.set()
-        if not cycle.keep_alive:
-            self.transport.close()
-        cycle.on_response()
-
-
-@types.coroutine
-def _go_on(running: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-    """The rest of a coroutine that has been begun and waits for something."""
-    while True:
-        try:
-            outcome = yield waits_for
-        except BaseException as error:
-            step = partial(running.throw, error)
-        else:
-            step = partial(running.send, outcome)
-        try:
-            waits_for = step()
-        except StopIteration:
-            return
-
-
 class Server:
     """One listening socket in front of an application. `origin` is known once it has started."""
 
@@ -167,7 +41,7 @@ class Server:
         self._host = host
         self._port = port
         self._stopping = False
-        self._state = _State()
+        self._state = State()
 
     async def start(self) -> None:
         """Listens. Raises OSError when the address cannot be had."""
@@ -188,13 +62,10 @@ class Server:
         if self._lifespan.should_exit:
             raise RuntimeError("The application could not start; its own traceback is above.")
         loop = asyncio.get_running_loop()
-        hot = getattr(self._app, "hot", None)
+        lane: Lane | None = getattr(self._app, "lane", None)
 
         def connect() -> asyncio.Protocol:
-            connection = Connection(config, self._state, self._lifespan.state, loop)
-            if hot is not None:
-                connection.find_hot = hot.find
-            return connection
+            return Connection(config, self._state, self._lifespan.state, lane)
 
         self._listener = await loop.create_server(connect, self._host, self._port, backlog=2048)
         port = self._listener.sockets[0].getsockname()[1]

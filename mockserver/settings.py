@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from understudy.contracts.catalogue import Model
 from understudy.mockserver.durations import DurationRange, parse_duration, parse_range
+from understudy.mockserver.money import parse_dollars
+from understudy.mockserver.own_models import parse_models
 from understudy.mockserver.switches import check_switches, parse_switches
 from understudy.mockserver.webhook_hosts import Hosts, parse_hosts
 
@@ -70,8 +73,17 @@ def parse_keys(text: str) -> frozenset[str]:
     return keys
 
 
-def setting(default: Any, parse: Callable[[str], Any], metavar: str, text: str) -> Any:
-    """A field that is a flag, an environment variable and a key of the TOML file at once."""
+def parse_on_off(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ValueError(f"{text!r} is neither on nor off")
+    return text == "on"
+
+
+def setting(default: Any, parse: Callable[[str], Any], metavar: str | None, text: str) -> Any:
+    """A field that is a flag, an environment variable and a key of the TOML file at once.
+
+    Without a metavar it is on or off: a flag that takes no value, `on` or `off` in the environment, a boolean in TOML.
+    """
     metadata = {"parse": parse, "metavar": metavar, "help": text}
     return (
         field(default_factory=dict, metadata=metadata) if default == {} else field(default=default, metadata=metadata)
@@ -80,7 +92,7 @@ def setting(default: Any, parse: Callable[[str], Any], metavar: str, text: str) 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One server's settings. Times are milliseconds, sizes are bytes, rates are per job."""
+    """One server's settings. Times are milliseconds, sizes are bytes, rates are per job, money is microdollars."""
 
     host: str = setting("127.0.0.1", str, "ADDRESS", "Address to listen on; anything but loopback prints a warning.")
     port: int = setting(8787, parse_count(0, 65535), "PORT", "Port to listen on; 0 picks a free one.")
@@ -107,6 +119,23 @@ class Settings:
     jobs: int = setting(
         100_000, parse_count(1, 10**9), "COUNT", "How many jobs are kept; the oldest finished go first."
     )
+    balance: int = setting(
+        10**12, parse_dollars, "DOLLARS", "What every API key starts with at each provider, in US dollars."
+    )
+    level: str | None = setting(
+        None, str.lower, "NAME", "WaveSpeed account level for all: bronze, silver, gold or ultra; no limits by default."
+    )
+    capacity: int | None = setting(
+        None, parse_count(1, 10**6), "COUNT", "How many RunComfy jobs of one API key run at once; the others queue."
+    )
+    models: tuple[Model, ...] = setting(
+        (), parse_models, "FILE", "Serve the models in this JSON file too, as either provider publishes them."
+    )
+    any_model: bool = setting(
+        False, parse_on_off, None, "Accept models that nobody knows, with any JSON object as their inputs."
+    )
+    upload_limit: int = setting(200 * 10**6, parse_size, "SIZE", "Longest file that can be uploaded.")
+    upload_store: int = setting(256 * 2**20, parse_size, "SIZE", "How many bytes of uploads are kept; oldest go first.")
     body_limit: int = setting(144 * 2**20, parse_size, "SIZE", "Longest request body that is accepted.")
     image_cache: int = setting(64 * 2**20, parse_size, "SIZE", "How many bytes of drawn images are kept.")
     sync_limit: int = setting(90_000, parse_duration, "TIME", "How long a submission in sync mode waits for its job.")
@@ -137,13 +166,15 @@ VARIABLES = {name: PREFIX + name.upper() for name in NAMES}
 
 def _parse(name: str, value: object, source: str) -> Any:
     """One setting's value out of what a source says: text, or a TOML value."""
-    parse = Settings.__dataclass_fields__[name].metadata["parse"]
+    metadata = Settings.__dataclass_fields__[name].metadata
     try:
         if name == "assume" and isinstance(value, dict):
             return check_switches({key: {True: "on", False: "off"}.get(item, str(item)) for key, item in value.items()})
+        if isinstance(value, bool) and metadata["metavar"] is None:
+            return value
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise ValueError(f"{value!r} is a {type(value).__name__}: expected text or a number")
-        return parse(str(value))
+        return metadata["parse"](str(value))
     except ValueError as error:
         raise SettingsError(f"{name} (from {source}): {error}.") from error
 

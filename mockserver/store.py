@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from understudy.mockserver.clock import Clock
+from understudy.mockserver.files import Content, FoundFile, StoredFile
 from understudy.mockserver.jobs import Failure, Job, Phase
 from understudy.mockserver.webhooks import Attempt, Delivery
 
@@ -74,6 +75,16 @@ class Store(Protocol):
 
     async def account(self, tenant: str, provider: str) -> Account:
         """All that a tenant has with a provider."""
+
+    async def put_file(self, tenant: str, make: Callable[[int, int], StoredFile]) -> StoredFile:
+        """Keeps the file that `make` returns, or the place for one. It gets the clock's reading and how many files of
+        the tenant came before. The oldest files of all tenants make room for it."""
+
+    async def fill_file(self, file_id: str, data: Content) -> bool:
+        """Gives a place its data; False when it has some already, or has had to make room."""
+
+    async def get_file(self, file_id: str) -> FoundFile | None:
+        """A file or the place for one, and the time of its owner."""
 
     async def wait(self, tenant: str, until: int) -> int:
         """Waits until the tenant's clock shows `until`, or its clock was set or a job of its interrupted: whichever

@@ -49,7 +49,7 @@ class InputRules:
     def check(self, inputs: dict[str, Any]) -> tuple[Problem, ...]:
         """All that is wrong with the inputs."""
         if not self._validator.is_valid(inputs):
-            return tuple(_problem(error) for error in self._validator.iter_errors(inputs))
+            return tuple(problem_of(error) for error in self._validator.iter_errors(inputs))
         return (*self._size_problems(inputs), *self._media.problems(inputs))
 
     def complete(self, inputs: dict[str, Any], problems: Iterable[Problem] = ()) -> dict[str, Any]:
@@ -66,7 +66,8 @@ class InputRules:
                     yield Problem((name,), "size", (least, most), value)
 
 
-def _problem(error: jsonschema_rs.ValidationError) -> Problem:
+def problem_of(error: jsonschema_rs.ValidationError) -> Problem:
+    """What a validator complains of."""
     keyword = str(error.schema_path[-1])
     path = tuple(error.instance_path)
     details = error.kind.as_dict()

@@ -9,6 +9,13 @@ from urllib.parse import parse_qsl
 
 import orjson
 
+from understudy.mockserver import (
+    wavespeed_account,
+    wavespeed_billing,
+    wavespeed_catalogue,
+    wavespeed_media,
+    wavespeed_predictions,
+)
 from understudy.mockserver.bodies import Bodies
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
@@ -18,10 +25,18 @@ from understudy.mockserver.jobs import Cause, Failure, Job, Phase
 from understudy.mockserver.media_rules import MediaPolicy
 from understudy.mockserver.moments import format_second
 from understudy.mockserver.outputs import output_urls
-from understudy.mockserver.refusals import Invalid, Problem, Refusal, SyncTimeout, WebhookWithBase64
+from understudy.mockserver.refusals import (
+    InsufficientCredits,
+    Invalid,
+    Problem,
+    Refusal,
+    SyncTimeout,
+    WebhookWithBase64,
+)
+from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Found
 from understudy.mockserver.switches import Switches
-from understudy.mockserver.wavespeed_errors import complain, word
+from understudy.mockserver.wavespeed_errors import CREDITS, complain, word
 
 WORDS = {
     Phase.QUEUED: "created",
@@ -67,6 +82,7 @@ class WaveSpeed:
 
     name = "wavespeed"
     prefix = "/api/v3"
+    other_prefixes: tuple[str, ...] = ("/api/v2",)
     dashed_ids = False
     media = MediaPolicy()
 
@@ -76,12 +92,15 @@ class WaveSpeed:
         self._forms = Forms.of(switches)
         self._validates_late = switches["wavespeed.validation"] == "result"
         self._bodies = Bodies()
+        self.shows_erased = switches["wavespeed.deleted"] == "deleted"
+        self._switches = switches
+        self._credits = int(switches["wavespeed.insufficient_credits"]), CREDITS[switches["wavespeed.credits_text"]]
         self._cancels = switches.on("wavespeed.cancel")
         self._bare_secret = switches["wavespeed.webhook_secret"] == "bare"
         self._webhook_in_body = switches.on("wavespeed.webhook_in_body")
         self._gateway_times_out = switches["wavespeed.sync_timeout"] == "504"
 
-    def operations(self, desk: Desk) -> tuple[Operation, ...]:
+    def operations(self, desk: Desk, settings: Settings) -> tuple[Operation, ...]:
         async def submit(tenant: str, call: Call) -> Reply:
             wants = self._read_webhook if call.query or self._webhook_in_body else None
             found = await desk.submit(tenant, call, wants)
@@ -106,10 +125,18 @@ class WaveSpeed:
         return (
             Operation("result", "GET", "/api/v3/predictions/{id}/result", result),
             Operation("result", "GET", "/api/v3/predictions/{id}", result),
+            # Clients of the second generation still poll, upload and submit under its prefix (inferred).
+            Operation("result", "GET", "/api/v2/predictions/{id}/result", result),
             Operation("webhook_secret", "GET", "/api/v3/webhook/secret", webhook_secret),
             # No source knows a cancel endpoint: without the switch this path is a model that does not exist.
             *([Operation("cancel", "POST", "/api/v3/predictions/{id}/cancel", cancel)] if self._cancels else []),
+            *wavespeed_account.operations(desk),
+            *wavespeed_billing.operations(desk, word_of),
+            *wavespeed_catalogue.operations(desk),
+            *wavespeed_media.operations(desk, settings, self._switches),
+            *wavespeed_predictions.operations(desk, self._switches, self._describe, word_of),
             Operation("submit", "POST", "/api/v3/{model_id:path}", submit),
+            Operation("submit", "POST", "/api/v2/{model_id:path}", submit),
         )
 
     def webhook_body(self, job: Job) -> bytes:
@@ -140,7 +167,7 @@ class WaveSpeed:
 
     async def _answer(self, desk: Desk, job: Job, phase: Phase, origin: str) -> Reply:
         """The prediction as a poll shows it; its images inside it where that was asked for."""
-        if not job.submission.base64 or phase is not Phase.SUCCEEDED:
+        if not job.submission.base64 or phase is not Phase.SUCCEEDED or job.erased:
             return Reply(200, self._bodies.get("result", job, phase, origin, self._result))
         data = prediction(job, phase, origin, self._forms)
         return Reply(200, await embed(desk.drawings, job, lambda images: _encode({**data, "outputs": images})))
@@ -154,14 +181,17 @@ class WaveSpeed:
     def refuse(self, refusal: Refusal) -> Reply:
         if isinstance(refusal, WebhookWithBase64):
             return json_reply(400, {"error": WITH_BASE64})  # documented, without envelope
-        status, message = word(refusal)
+        status, message = self._credits if isinstance(refusal, InsufficientCredits) else word(refusal)
         return json_reply(status, {"code": status, "message": message})
 
     def _submitted(self, job: Job, origin: str) -> bytes:
         return _encode(prediction(job, Phase.QUEUED, origin, self._forms, submitting=True))
 
     def _result(self, job: Job, phase: Phase, origin: str) -> bytes:
-        return _encode(prediction(job, phase, origin, self._forms))
+        return _encode(self._describe(job, phase, origin))
+
+    def _describe(self, job: Job, phase: Phase, origin: str) -> dict[str, Any]:
+        return prediction(job, phase, origin, self._forms)
 
 
 def _encode(data: object) -> bytes:
@@ -173,10 +203,10 @@ def prediction(
 ) -> dict[str, Any]:
     """The prediction object, its fields in the order of the documented webhook sample. `trouble` shows as a failure
     would, whatever the phase."""
-    failure = trouble or (job.failure if phase is Phase.FAILED else None)
+    failure = trouble or (job.failure if phase is Phase.FAILED and not job.erased else None)
     code, error = _failure(failure) if failure else (0, "")
     inference = job.run_time if phase.ended else 0
-    succeeded = phase is Phase.SUCCEEDED
+    succeeded = phase is Phase.SUCCEEDED and not job.erased
     body: dict[str, Any] = {"id": job.id, "model": job.submission.model}
     if forms.input and not submitting:
         body["input"] = orjson.Fragment(job.submission.inputs)
@@ -187,15 +217,19 @@ def prediction(
         body["has_nsfw_contents"] = [index in job.plan.flagged for index in indexes]
     elif forms.has_nsfw_contents == "null":
         body["has_nsfw_contents"] = None
-    body["status"] = forms.submit_status if submitting else WORDS[phase]
+    body["status"] = forms.submit_status if submitting else word_of(job, phase)
     body["created_at"] = timestamp(job, precise=not submitting)
     body["error"] = error
     if (code and forms.task_code != "never") or (phase.ended and forms.task_code == "always"):
         body["code"] = code
-    if forms.execution_time and phase in (Phase.SUCCEEDED, Phase.FAILED):
+    if forms.execution_time and phase in (Phase.SUCCEEDED, Phase.FAILED) and not job.erased:
         body["executionTime"] = inference
     body["timings"] = {"inference": inference}
     return body
+
+
+def word_of(job: Job, phase: Phase) -> str:
+    return "deleted" if job.erased else WORDS[phase]
 
 
 def _failure(failure: Failure) -> tuple[int, str]:

@@ -6,11 +6,13 @@ import json
 
 from understudy.mockserver.refusals import (
     BadWebhook,
+    FileTooLarge,
     ForeignJob,
     HostRefused,
     Invalid,
     Malformed,
     Problem,
+    RateLimited,
     Refusal,
     SyncTimeout,
     TooLarge,
@@ -25,6 +27,10 @@ from understudy.mockserver.webhook_hosts import URL_LIMIT
 BOUNDS = {"minimum": "least", "minItems": "least", "minLength": "least"} | dict.fromkeys(
     ("maximum", "maxItems", "maxLength"), "most"
 )
+CREDITS = {
+    "short": "Insufficient credits. Please top up.",
+    "long": "Insufficient credits. Please top up your account to continue.",
+}
 BAD_KEY = "Invalid API key. Verify the key on your dashboard's API Keys page, or contact support@wavespeed.ai."
 
 
@@ -43,6 +49,10 @@ def word(refusal: Refusal) -> tuple[int, str]:
             return 400, f"request body must be a JSON object, got {found}; please send a JSON object"
         case TooLarge(limit=limit):
             return 413, f"request body must be at most {limit} bytes; please send a smaller body"
+        case FileTooLarge(limit=limit):
+            return 413, f"file must be at most {limit} bytes; please send a smaller file"
+        case RateLimited(limit=limit):
+            return 429, f"Too Many Requests. The limit is {limit} images per minute; please try again later."
         case BadWebhook(url=url):
             must = f"an absolute http or https URL of at most {URL_LIMIT} characters"
             return 400, f"webhook must be {must}, got {_found(url)}; please use such a URL"
@@ -62,6 +72,8 @@ def complain(problem: Problem) -> str:
     match problem.rule:
         case "required":
             return f'field "{problem.field}" is required but missing; please provide it'
+        case "unknown":
+            return f'field "{problem.field}" is not allowed, got {_found(problem.found)}; please leave it out'
         case "enum":
             must, please = f"be one of {json.dumps(expected, ensure_ascii=False)}", "use one of the allowed values"
         case "type":
@@ -75,6 +87,8 @@ def complain(problem: Problem) -> str:
         case "size":
             must = f"be WIDTH*HEIGHT with each side from {expected[0]} to {expected[1]}"
             please = "use an allowed size"
+        case "format":
+            must, please = f"be {expected}", "use the expected format"
         case other:
             must, please = f"satisfy {other}", "use an allowed value"
     return f'field "{problem.field}" must {must}, got {_found(problem.found)}; please {please}'

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from live import WAVESPEED, Live, MakeLive
+from live import WAVESPEED, Live
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -19,7 +19,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from understudy.mockserver.app import create_app
-from understudy.mockserver.server import Connection, Server, ServerThread, running
+from understudy.mockserver.connection import Connection
+from understudy.mockserver.exchange import Call, Reply
+from understudy.mockserver.server import Server, ServerThread, running
 from understudy.mockserver.settings import Settings
 
 
@@ -171,17 +173,24 @@ def test_an_http_1_0_client_without_a_host_header_gets_the_address_it_used(live:
     assert f'"{live.origin}/api/v3/predictions/'.encode() in answer
 
 
-def test_an_error_of_our_own_is_a_500_and_the_connection_lives_on(make_live: MakeLive) -> None:
-    live = make_live(seed=None)
-    app = create_app(Settings(seed=1), live.store)
-    app.hot._submits[WAVESPEED] = (_broken, "model")  # type: ignore[index]
+class Broken:
+    """A lane whose answers are bugs."""
+
+    def find(self, method: bytes, target: bytes) -> tuple[Broken, dict[str, str]] | None:
+        return (self, {}) if target == WAVESPEED.encode() else None
+
+    async def answer(self, call: Call) -> Reply:
+        raise RuntimeError("a bug")
+
+
+def test_an_error_of_our_own_is_a_500_and_the_connection_lives_on(caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app()
+    app.lane = Broken()  # type: ignore[assignment]
     with running(app) as origin, httpx.Client(base_url=origin, trust_env=False) as client:
         assert client.post(WAVESPEED, json={}).status_code == 500
         assert client.get("/_understudy/health").json() == {"status": "ok"}
 
-
-async def _broken(scope: Scope, receive: Receive, send: Send) -> None:
-    raise RuntimeError("a bug")
+    assert "RuntimeError: a bug" in caplog.text
 
 
 def test_the_same_application_runs_under_any_asgi_server(live: Live) -> None:
