@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import socket
 import threading
@@ -17,8 +18,12 @@ from live import WAVESPEED, Live, MakeLive
 from PIL import Image
 
 from understudy.fixtures import read_image
-from understudy.mockserver.images import ImageSpec, draw
+from understudy.mockserver.app import create_app
+from understudy.mockserver.clock import Clock
+from understudy.mockserver.durations import DurationRange
+from understudy.mockserver.images import ImageSpec
 from understudy.mockserver.jobs import Phase
+from understudy.mockserver.settings import Settings
 
 DONE = 2500
 BYTES = bytes(range(256)) * 40
@@ -136,9 +141,6 @@ def hosted() -> Any:
     """An image of known bytes on a server, for many requests."""
     studio = Studio()
     studio.may_go.set()
-    from understudy.mockserver.clock import Clock
-    from understudy.mockserver.settings import Settings
-
     live = Live(Settings(seed=1), Clock.manual(), studio.draw)
     yield live.client, outputs_of(live)[0]
     live.client.close()
@@ -412,19 +414,24 @@ def is_black(data: bytes) -> bool:
         return image.convert("L").getextrema() == (0, 0)
 
 
-def test_an_image_comes_the_same_from_a_server_that_is_not_ours() -> None:
-    """Any ASGI server gets what our own gets: in process there is no connection to write to."""
-    import asyncio
+def test_an_image_comes_the_same_from_a_server_that_is_not_ours(studio: Studio) -> None:
+    """Any ASGI server gets what our own gets."""
+    now = DurationRange(0, 0)
+    app = create_app(Settings(seed=1, queue_time=now, run_time=now), draw=studio.draw)
 
-    from understudy.mockserver.app import create_app
-    from understudy.mockserver.settings import Settings
+    async def answers() -> list[httpx.Response]:
+        headers = {"Authorization": "Bearer key"}
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here", headers=headers) as client:
+            job = (await client.post(WAVESPEED, json={"prompt": "x"})).json()["data"]
+            [url] = (await client.get(job["urls"]["get"])).json()["data"]["outputs"]
+            whole = await client.get(url)
+            had = {"If-None-Match": whole.headers["etag"]}
+            return [whole, await client.head(url), await client.get(url, headers=had), await client.get(url + "x")]
 
-    app = create_app(Settings(seed=1), draw=draw)
+    whole, head, had, missing = asyncio.run(answers())
 
-    async def missing() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
-            return await client.get("/output/none.png")
-
-    answer = asyncio.run(missing())
-
-    assert (404, b"Not found\n") == (answer.status_code, answer.content)
+    assert [200, 200, 304, 404] == [answer.status_code for answer in (whole, head, had, missing)]
+    assert [BYTES, b"", b"", b"Not found\n"] == [answer.content for answer in (whole, head, had, missing)]
+    assert str(len(BYTES)) == whole.headers["content-length"] == head.headers["content-length"]
+    assert "content-length" not in had.headers

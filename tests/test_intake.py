@@ -23,9 +23,11 @@ from image_specs import encoded
 from live import IMAGE, RUNCOMFY, WAVESPEED, Live, MakeLive
 from PIL import Image
 
+from understudy.contracts.models import model_from_entry
 from understudy.mockserver.images import Reference
 from understudy.mockserver.intake import KEPT, Intake, Pictures, can_look_into
 from understudy.mockserver.references import UnreadableReference
+from understudy.mockserver.sizes import edit_sides
 
 DONE = 2500
 EDIT = "/api/v3/bytedance/seedream-v4.5/edit"
@@ -248,6 +250,15 @@ def test_a_size_that_is_said_or_has_a_default_is_kept(
 @pytest.mark.parametrize("images", [[IMAGE], ["https://example.com/" + "long" * 1000]])
 def test_an_edit_whose_images_cannot_be_looked_into_has_the_usual_size(live: Live, images: list[str]) -> None:
     assert (2048, 2048) == size_of(result(live, EDIT, prompt="x", images=images))
+
+
+def test_an_edit_follows_its_image_where_a_model_says_nothing_of_size() -> None:
+    reference = Reference("0" * 64, 3000, 500, b"")
+    for properties in ({"image": {"type": "string"}}, {"size": True}):
+        schema = {"type": "object", "properties": properties}
+        model = model_from_entry("runcomfy", schema, model_id="own/model")
+
+        assert (4096, 1024) == edit_sides(model, {}, reference)
 
 
 def size_of(done: Any) -> tuple[int, int]:
