@@ -88,7 +88,7 @@ class Uploads:
         """The bytes of the file that a URL of this server's own leads to; None for any other text."""
         place = text.removeprefix(f"{origin}/media/")
         found = await self._store.get_file(place.partition(".")[0]) if place != text else None
-        return found.file.data if found is not None and _is_there(found) else None
+        return None if found is None else _data(found)
 
     async def receive(self, request: Request) -> Response:
         """The PUT of a ticket: exactly its headers, exactly the size that was announced, and once."""
@@ -119,12 +119,13 @@ class Uploads:
 
     async def serve(self, request: Request) -> Response:
         found = await self._find(request)
-        if found is None or not _is_there(found):
+        data = None if found is None else _data(found)
+        if found is None or data is None:
             return _refuse(404, "Not found")
         # What was uploaded may be a page with scripts: nothing here shall run it.
         headers = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox"}
         headers["content-type"] = found.file.media_type
-        return Response(memoryview(found.file.data), headers=headers)
+        return Response(memoryview(data), headers=headers)
 
     async def _find(self, request: Request) -> FoundFile | None:
         found = await self._store.get_file(request.path_params["file"].partition(".")[0])
@@ -137,5 +138,6 @@ def _refuse(status: int, text: str) -> Response:
     return Response(text + "\n", status, media_type="text/plain")
 
 
-def _is_there(found: FoundFile) -> bool:
-    return found.file.data is not None and found.now < found.file.created + DAYS_KEPT
+def _data(found: FoundFile) -> Content | None:
+    """A file's bytes, for as long as it is there."""
+    return found.file.data if found.now < found.file.created + DAYS_KEPT else None

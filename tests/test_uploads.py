@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import wavespeed
+from PIL import Image
 from talking import RUNCOMFY, WAVESPEED, Talk, conforms, talking
 
 from understudy.mockserver.files import OVERHEAD, Shelf, StoredFile
@@ -45,14 +46,23 @@ def form(talk: Talk, file: Any, path: str = "/api/v3/media/upload/binary", key: 
 
 def test_the_official_client_uploads_and_runs_with_what_it_uploaded(tmp_path: Path) -> None:
     with talking(queue=0, run=0) as talk:
-        (tmp_path / "shoe.png").write_bytes(PNG)
+        Image.new("RGB", (64, 32), "red").save(tmp_path / "shoe.png")
+        picture = (tmp_path / "shoe.png").read_bytes()
         client = wavespeed.Client(api_key="key", base_url=talk.origin)
         url = client.upload(str(tmp_path / "shoe.png"))
         assert url.startswith(talk.origin)
         fetched = httpx.get(url)
-        assert (200, "image/png", PNG) == (fetched.status_code, fetched.headers["content-type"], fetched.content)
+        assert (200, "image/png", picture) == (fetched.status_code, fetched.headers["content-type"], fetched.content)
         ran = client.run(WAVESPEED, {"prompt": "A shoe", "images": [url]}, poll_interval=0.01)
         assert 1 == len(ran["outputs"])
+
+
+def test_an_uploaded_file_that_is_no_image_fails_the_job_that_uses_it() -> None:
+    with talking(queue=0, run=0) as talk:
+        client = wavespeed.Client(api_key="key", base_url=talk.origin)
+        inputs = {"prompt": "A shoe", "images": [client.upload(io.BytesIO(b"text"))]}
+        with pytest.raises(RuntimeError, match="Failed to read the input media"):
+            client.run(WAVESPEED, inputs)
 
 
 def test_the_official_client_uploads_a_stream_without_a_name(talk: Talk) -> None:
