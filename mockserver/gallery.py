@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from understudy.mockserver.exchange import Call, Headers, Reply, read_head, send_reply
 from understudy.mockserver.images import LARGEST_SIDE, LARGEST_WEBP, ImageSpec, as_format, draw, media_type
 from understudy.mockserver.jobs import Job, Phase
-from understudy.mockserver.outputs import OutputFile, index_of, parse_file
+from understudy.mockserver.outputs import OutputFile, index_of, parse_file, path_of
 from understudy.mockserver.ranges import parse_range
 from understudy.mockserver.store import Store
 
@@ -118,7 +118,7 @@ class Gallery:
         if known is not None and known.job is found.job:
             return known
         index = index_of(found.job, file)
-        if index is None:
+        if index is None or not path_of(found.job, index).endswith("/" + name):
             return None
         if len(self._known) >= KNOWN:
             self._known.clear()

@@ -25,10 +25,11 @@ class OutputFile(NamedTuple):
 
 def output_urls(job: Job, origin: str) -> list[str]:
     """The URL of every image that comes out, in order. The forms are those observed, on the client's own origin."""
-    return [origin + _path(job, index) for index in range(1, job.plan.images + 1)]
+    return [origin + path_of(job, index) for index in range(1, job.plan.images + 1)]
 
 
-def _path(job: Job, index: int) -> str:
+def path_of(job: Job, index: int) -> str:
+    """Where the image of this index (from 1) is."""
     mark = _mark(job, index)
     extension = job.submission.image_format
     if job.submission.provider == "wavespeed":

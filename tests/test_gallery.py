@@ -263,6 +263,8 @@ def test_names_that_no_output_has_are_not_found(live: Live) -> None:
         f"{folder}/{nobody}-u1_{mark}",
         f"{folder}/{identity}-u1_{nobody}.jpeg",
         f"{folder}/deeper/{name}",
+        f"{folder}/{name.removesuffix('.jpeg')}.png",
+        f"{live.origin}/user/folder/output/{'0' * 32}_1767225600_{'0' * 8}.jpeg",
         f"{live.origin}/output/",
         f"{live.origin}/a/b/c/output/x.png",
     ]
