@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from understudy.contracts.catalogue import Model
 from understudy.mockserver.courier import Courier
@@ -42,15 +42,6 @@ ReadWebhook = Callable[[Call, Mapping[str, Any]], str | None]
 
 LARGE = 262_144
 """A longer body is taken apart off the event loop: it holds images, and there is a lot to decode and to digest."""
-
-
-class _Asked(NamedTuple):
-    """What a body asks for, before any of its `images` was looked into."""
-
-    submission: Submission
-    failure: Failure | None
-    inputs: Mapping[str, Any]
-    images: Sequence[str]
 
 
 class Desk:
@@ -97,16 +88,15 @@ class Desk:
         or why its webhook is refused."""
         model = self.model(call.params["model_id"])
         if len(call.body) <= LARGE:
-            asked = self._read(model, call.body)
+            submission, failure, inputs = self._read(model, call.body)
         else:
-            asked = await self._intake.run(self._read, model, call.body)
+            submission, failure, inputs = await self._intake.run(self._read, model, call.body)
             call.body = b""  # the memory is wanted for the images
-        submission, failure = asked.submission, asked.failure
-        if asked.images and can_look_into(asked.images, call.origin):
-            pictures = await self._intake.look_into(asked.images, submission.references, call.origin)
-            submission = _with_pictures(model, asked, pictures.readable)
+        if can_look_into(submission.references, call.origin):
+            pictures = await self._intake.look_into(images_of(inputs), submission.references, call.origin)
+            submission = _with_pictures(model, inputs, submission, pictures.readable)
             failure = failure or (None if pictures.complete else Failure(Cause.INPUT))
-        url = read_webhook(call, asked.inputs) if read_webhook is not None else None
+        url = read_webhook(call, inputs) if read_webhook is not None else None
         if url:
             if submission.base64:
                 raise WebhookWithBase64
@@ -156,8 +146,9 @@ class Desk:
             raise Invalid(wrong)
         return model.price_microdollars if problems else read_inputs(model, rules.complete(inputs)).price
 
-    def _read(self, model: Model, body: bytes) -> _Asked:
-        """What a body asks for. Raises Malformed or Invalid."""
+    def _read(self, model: Model, body: bytes) -> tuple[Submission, Failure | None, Mapping[str, Any]]:
+        """What a body asks for before any of its images was looked into, how that fails if it does, and the inputs with
+        the model's defaults. Raises Malformed or Invalid."""
         rules = self._rules.get(model.model_id, self._no_rules)
         given = parse_object(body)
         problems: tuple[Problem, ...] = ()
@@ -170,7 +161,7 @@ class Desk:
             raise Invalid(problems)
         inputs = rules.complete(given, problems)
         submission = read_inputs(model, inputs, given if self.dialect.echoes else None)
-        return _Asked(submission, failure, inputs, images_of(inputs))
+        return submission, failure, inputs
 
     async def outlast(self, tenant: str, call: Call, found: Found) -> Found:
         """A submission that waits: the job when it has ended, the sync limit has passed, or the client has gone."""
@@ -216,8 +207,10 @@ class Desk:
         return interrupted
 
 
-def _with_pictures(model: Model, asked: _Asked, pictures: tuple[Reference, ...]) -> Submission:
+def _with_pictures(
+    model: Model, inputs: Mapping[str, Any], submission: Submission, pictures: tuple[Reference, ...]
+) -> Submission:
     """What is asked for, with what could be seen of its images: an edit may follow the first of them."""
-    submission = dataclasses.replace(asked.submission, pictures=pictures)
-    sides = edit_sides(model, asked.inputs, pictures[0]) if pictures else None
+    submission = dataclasses.replace(submission, pictures=pictures)
+    sides = edit_sides(model, inputs, pictures[0]) if pictures else None
     return submission if sides is None else dataclasses.replace(submission, width=sides[0], height=sides[1])

@@ -16,6 +16,9 @@ from understudy.mockserver.sizes import sides_of
 PROMPT_KEPT = 500
 """How many characters of a prompt are kept; its digest covers the whole."""
 
+DIGEST = "blake2b:"
+"""What a digest begins with that is kept in place of a text."""
+
 MOST_IMAGES = 100
 """The most images that one job draws, also where a user's own model has no maximum."""
 
@@ -89,7 +92,7 @@ def _bounded(value: Any) -> Any:
 def _reference(text: str) -> str:
     if len(text) <= URL_KEPT and not is_data_uri(text):
         return text
-    return f"blake2b:{_digest(text)}"
+    return DIGEST + _digest(text)
 
 
 def _digest(text: str) -> str:

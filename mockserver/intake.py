@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from understudy.mockserver.data_uris import UnreadableDataUri, is_data_uri, parse_data_uri
 from understudy.mockserver.images import Reference
+from understudy.mockserver.inputs import DIGEST
 from understudy.mockserver.references import UnreadableReference, read_reference
 
 T = TypeVar("T")
@@ -85,6 +86,10 @@ class Intake:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def can_look_into(images: Sequence[str], origin: str) -> bool:
-    """Whether any of the images may be more than a URL of somebody else's."""
-    return any(is_data_uri(image) or image.startswith(origin) for image in images)
+def can_look_into(names: Sequence[str], origin: str) -> bool:
+    """Whether any of the images that are kept under these names may be more than a URL of somebody else's."""
+    ours = (DIGEST, origin)
+    for name in names:  # noqa: SIM110  # in every submission, and a generator takes longer
+        if name.startswith(ours):
+            return True
+    return False

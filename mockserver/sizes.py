@@ -19,7 +19,6 @@ EDIT_LIMITS = (1024, 4096)
 
 _PIXELS = {"1k": 1024**2, "1.5k": 1536**2, "2k": 2048**2, "4k": 4096**2}
 _SIZE = re.compile(r"(\d{1,5})[*:](\d{1,5})(?: \(.*\))?", re.ASCII)
-_NAMES = ("size", "image_size")
 _AUTO = (None, "auto")
 
 
@@ -32,11 +31,16 @@ def parse_sides(text: str) -> Sides | None:
 
 def sides_of(inputs: Mapping[str, Any]) -> Sides:
     """Width and height that inputs ask for: said outright, or by an aspect ratio and a resolution."""
-    for name in _NAMES:
-        if name in inputs:
-            width, height = parse_sides(str(inputs[name])) or DEFAULT_SIDES
-            return _limited(width, 1, LARGEST_SIDE), _limited(height, 1, LARGEST_SIDE)
+    named = inputs.get("size", inputs.get("image_size"))
+    if named is not None:
+        return _named_sides(named) if isinstance(named, str) else DEFAULT_SIDES
     return _shaped(parse_sides(str(inputs.get("aspect_ratio"))) or (1, 1), inputs)
+
+
+@lru_cache(maxsize=256)
+def _named_sides(text: str) -> Sides:
+    width, height = parse_sides(text) or DEFAULT_SIDES
+    return _limited(width, 1, LARGEST_SIDE), _limited(height, 1, LARGEST_SIDE)
 
 
 def edit_sides(model: Model, inputs: Mapping[str, Any], reference: Reference) -> Sides | None:
@@ -45,7 +49,7 @@ def edit_sides(model: Model, inputs: Mapping[str, Any], reference: Reference) ->
     That it follows its first readable reference is assumed: its proportions where the model takes an aspect ratio, else
     its size, scaled as little as brings each side within the model's limits.
     """
-    if any(name in inputs for name in _NAMES) or inputs.get("aspect_ratio") not in _AUTO:
+    if "size" in inputs or "image_size" in inputs or inputs.get("aspect_ratio") not in _AUTO:
         return None
     properties = model.input_schema["properties"]
     if "aspect_ratio" in properties:

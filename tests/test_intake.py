@@ -320,6 +320,7 @@ def test_an_uploaded_file_is_looked_into_like_an_image_that_was_sent() -> None:
     assert Pictures((), False) == asyncio.run(scenario(bad))
     assert [(good, "http://here"), (IMAGE, "http://here"), (bad, "http://here")] == asked
     assert can_look_into([IMAGE, good], "http://here")
+    assert can_look_into([IMAGE, "blake2b:00"], "http://elsewhere")
     assert not can_look_into([IMAGE, good], "http://elsewhere")
 
 
