@@ -22,7 +22,7 @@ from running import CannotMeasure, running
 from table import Measured, ratios, rows
 
 BENCHMARKS = Path(__file__).parent
-THIN = Contender("thin", (sys.executable, str(BENCHMARKS / "thin.py")))
+BASELINES = {name: Contender(name, (sys.executable, str(BENCHMARKS / f"{name}.py"))) for name in ("thin", "bare")}
 UNDERSTUDY = Contender("understudy", (str(Path(sys.executable).with_name("understudy")), "serve", "--port", "0"))
 WARM_UP_SECONDS = 1
 BUSY_ENOUGH = 0.9
@@ -47,6 +47,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=at_least_one, default=3, help="of load per server and round (default 3)")
     parser.add_argument("--connections", type=at_least_one, default=32, help="held open by wrk (default 32)")
     parser.add_argument("--candidate", metavar="COMMAND", help="measure this instead of `understudy serve --port 0`")
+    parser.add_argument("--baseline", choices=BASELINES, default="thin", help="bare: a lower bound that does less")
     parser.add_argument("--check", action="store_true", help="exit 1 when the median ratio is too low")
     parser.add_argument("--at-least", type=float, default=1.3, metavar="RATIO", help="for --check (default 1.3)")
     return parser.parse_args(argv)
@@ -71,7 +72,8 @@ def measure(options: argparse.Namespace) -> int:
     os.sched_setaffinity(0, {load_core})
 
     candidate = Contender("candidate", tuple(shlex.split(options.candidate))) if options.candidate else UNDERSTUDY
-    measured: dict[Contender, list[Measured]] = {THIN: [], candidate: []}
+    baseline = BASELINES[options.baseline]
+    measured: dict[Contender, list[Measured]] = {baseline: [], candidate: []}
     for number in range(1, options.rounds + 1):
         for contender, rounds in measured.items():
             rounds.append(once(wrk, contender, server_core, options.connections, options.seconds))
@@ -83,12 +85,12 @@ def measure(options: argparse.Namespace) -> int:
         f"server on core {server_core}, load on core {load_core}; "
         f"Python {platform.python_version()}, {version(wrk)}, {processor()}\n"
     )
-    print("\n".join(rows(THIN.name, measured[THIN], candidate.name, measured[candidate])))
+    print("\n".join(rows(baseline.name, measured[baseline], candidate.name, measured[candidate])))
     for contender, rounds in measured.items():
         busy = min(one.busy for one in rounds)
         if busy < BUSY_ENOUGH:
             print(f"\n{contender.name} had its core only {busy:.0%} of one round: something held it back.")
-    median, lowest, highest = ratios(measured[THIN], measured[candidate], lambda one: one.load.requests_per_second)
+    median, lowest, highest = ratios(measured[baseline], measured[candidate], lambda one: one.load.requests_per_second)
     if options.check and median < options.at_least:
         wanted = f"at least {options.at_least:g} is wanted"
         print(f"The cycle ratio is {median:.2f} ({lowest:.2f} to {highest:.2f}); {wanted}.", file=sys.stderr)

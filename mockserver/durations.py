@@ -40,6 +40,8 @@ class DurationRange:
 
     def at(self, fraction: float) -> int:
         """The length at a fraction from 0 to 1 of the way, for a uniform draw."""
+        if self.least == self.most:
+            return self.least
         return self.least + int((self.most - self.least + 1) * min(fraction, 0.999_999_999))
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from understudy.mockserver.images import Reference
+from understudy.mockserver.values import value
 
 
 class Phase(enum.IntEnum):
@@ -85,7 +86,7 @@ class Hook(NamedTuple):
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Submission:
     """What was asked for, in no provider's words. Bounded: an input's bytes are not kept, its digest is.
 
@@ -121,7 +122,7 @@ class Mark(NamedTuple):
     phase: Phase
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Job:
     """A submission, the instant it was made, its plan, and at most one interruption.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 
 from understudy.mockserver.jobs import Cause, Failure, Job, Phase, Plan, Submission
@@ -81,6 +82,10 @@ class Habits:
 NO_HABITS = Habits()
 
 
+_share = lru_cache(maxsize=1_024)(Plan)
+"""Plans as values: most are like another, and one that exists is had for less than a new one."""
+
+
 def make_plan(
     settings: Settings,
     submission: Submission,
@@ -102,14 +107,14 @@ def make_plan(
         else:
             failure = Failure(Cause.MODERATION)
     run_time = settings.run_time.at(chance.run)
-    return Plan(
-        queue_time=settings.queue_time.at(chance.queue),
-        run_time=2 * run_time if habits.slow_when_thorough and submission.thorough else run_time,
-        outcome=Phase.SUCCEEDED if failure is None else Phase.FAILED,
-        images=images,
-        failure=failure,
-        flagged=flagged,
-        black=settings.flagged_images == "black",
+    return _share(
+        settings.queue_time.at(chance.queue),
+        2 * run_time if habits.slow_when_thorough and submission.thorough else run_time,
+        Phase.SUCCEEDED if failure is None else Phase.FAILED,
+        images,
+        failure,
+        flagged,
+        settings.flagged_images == "black",
     )
 
 
