@@ -35,7 +35,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/serving.py --check
 	$(BIN)/python benchmarks/images.py --check
 
-# The tests that need a browser, which `make test` leaves out where there is none: no package registry has one.
+# The tests that need a browser, which `make test` leaves out where there is none: PyPI has none that is kept up to date.
 browser: .venv/ready
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium; }
 	$(BIN)/python -m pytest tests/test_browser.py
