@@ -169,3 +169,10 @@ def test_variables_that_are_no_settings_are_told() -> None:
     environment = {"UNDERSTUDY_SEED": "1", "UNDERSTUDY_SEDE": "1", "UNDERSTUDY_CONFIG": "x", "HOME": "/"}
 
     assert ["UNDERSTUDY_SEDE"] == unknown_variables(environment)
+
+
+def test_a_setting_of_few_values_is_refused_with_all_of_them() -> None:
+    assert "black" == load({"flagged_images": "black"}, {}, None).flagged_images
+    assert "flagged_images (from --flagged-images): 'blue' is not allowed: expected marked or black." == refusal(
+        {"flagged_images": "blue"}
+    )
