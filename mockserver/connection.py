@@ -72,9 +72,9 @@ class Exchange:
 
     async def receive(self) -> Message:
         """The body has been read: what is left to be told is that the client has gone."""
-        if not self.disconnected:
-            self._gone = asyncio.get_running_loop().create_future()
-            await self._gone
+        self._gone = asyncio.get_running_loop().create_future()
+        self.set()
+        await self._gone
         return {"type": "http.disconnect"}
 
 
@@ -84,9 +84,12 @@ class Connection(HttpToolsProtocol):
 
     server_state: State
 
-    def __init__(self, config: Config, state: State, app_state: dict[str, Any], lane: Lane | None) -> None:
+    def __init__(
+        self, config: Config, state: State, app_state: dict[str, Any], lane: Lane | None, keep_alive: float
+    ) -> None:
         super().__init__(config, state, app_state, asyncio.get_running_loop())
         self._lane = lane
+        self._keep_alive = keep_alive
         self._held: tuple[Exchange, Answerer, Call] | None = None
         self._heard = False
 
@@ -96,8 +99,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self.timeout_keep_alive_task is not None:
-            self.timeout_keep_alive_task.cancel()
+        self._timer.cancel()
 
     def drop(self) -> None:
         """Ends the connection. What a request under way makes of that is nobody's concern."""
@@ -113,7 +115,7 @@ class Connection(HttpToolsProtocol):
         if idle:
             self.transport.close()
         else:
-            self.timeout_keep_alive_task = self.loop.call_later(KEEP_ALIVE, self._watch)
+            self._timer = self.loop.call_later(self._keep_alive, self._watch)
 
     def _unset_keepalive_if_required(self) -> None:
         self._heard = True

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.lifespan.on import LifespanOn
 
-from understudy.mockserver.connection import Connection, Lane, State
+from understudy.mockserver.connection import KEEP_ALIVE, Connection, Lane, State
 
 T = TypeVar("T")
 
@@ -33,10 +33,14 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 class Server:
-    """One listening socket in front of an application. `origin` is known once it has started."""
+    """One listening socket in front of an application. `origin` is known once it has started.
 
-    def __init__(self, app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> None:
+    A connection that has been idle for `keep_alive` seconds is closed.
+    """
+
+    def __init__(self, app: ASGIApp, host: str = "127.0.0.1", port: int = 0, *, keep_alive: float = KEEP_ALIVE) -> None:
         self.origin = ""
+        self._keep_alive = keep_alive
         self._app = app
         self._host = host
         self._port = port
@@ -65,7 +69,7 @@ class Server:
         lane: Lane | None = getattr(self._app, "lane", None)
 
         def connect() -> asyncio.Protocol:
-            return Connection(config, self._state, self._lifespan.state, lane)
+            return Connection(config, self._state, self._lifespan.state, lane, self._keep_alive)
 
         self._listener = await loop.create_server(connect, self._host, self._port, backlog=2048)
         port = self._listener.sockets[0].getsockname()[1]

@@ -13,8 +13,13 @@ from live import IMAGE, Live, MakeLive
 from PIL import Image
 
 from understudy.contracts import catalogue
+from understudy.mockserver.app import create_app
+from understudy.mockserver.clock import Clock
 from understudy.mockserver.durations import DurationRange
 from understudy.mockserver.jobs import Phase
+from understudy.mockserver.memory_store import MemoryStore
+from understudy.mockserver.server import running
+from understudy.mockserver.settings import Settings
 
 ORDER = {"created": 0, "processing": 1, "completed": 2, "failed": 2, "in_queue": 0, "in_progress": 1, "succeeded": 2}
 FINAL = {"completed", "failed", "cancelled", "succeeded"}
@@ -175,3 +180,26 @@ def test_clients_may_send_headers_and_keys_that_mean_nothing(live: Live) -> None
     answer = live.client.post("/api/v3/bytedance/seedream-v4/edit-sequential", json=body, headers=headers)
 
     assert answer.status_code == 200
+
+
+def test_a_runcomfy_job_that_the_provider_gives_up_is_completed_and_failed(live: Live) -> None:
+    job = live.submit_runcomfy()
+    live.interrupt(job["request_id"], Phase.TIMED_OUT)
+    status, result = (live.client.get(job[name]).json() for name in ("status_url", "result_url"))
+
+    assert ("completed", "failed", "The model run timed out.") == (status["status"], result["status"], result["error"])
+
+
+def test_a_job_that_is_gone_by_the_time_it_is_cancelled_is_unknown(make_live: MakeLive) -> None:
+    class Forgetful(MemoryStore):
+        async def interrupt(self, *arguments: Any, **named: Any) -> None:  # type: ignore[override]
+            """As though another worker had made room just now."""
+
+    store = Forgetful(Clock.manual())
+    with running(create_app(Settings(seed=1), store)) as origin:
+        headers = {"Authorization": "Bearer key"}
+        with httpx.Client(base_url=origin, headers=headers, trust_env=False) as client:
+            url = "/v1/models/bytedance/seedream-4-0/edit-sequential"
+            job = client.post(url, json={"text": "x", "images": [IMAGE]}).json()
+
+            assert 404 == client.post(job["cancel_url"]).status_code

@@ -8,6 +8,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from understudy.mockserver.bodies import Bodies
 from understudy.mockserver.durations import DurationRange
 from understudy.mockserver.jobs import Cause, Failure, Job, Phase, Submission
 from understudy.mockserver.plans import make_job
@@ -89,3 +90,17 @@ def test_the_seed_of_an_input_is_the_seed_of_its_images() -> None:
     submission = replace(SUBMISSION, seed=42)
 
     assert make_job(SETTINGS, submission, "key", 0, 0, flags_images=False, dashed_id=False).seed == 42
+
+
+def test_only_so_many_bodies_are_kept_and_only_for_the_very_same_job() -> None:
+    bodies, made = Bodies(bound=2), []
+
+    def encode(one: Job, phase: Phase, origin: str) -> bytes:
+        made.append((one.id, phase, origin))
+        return b"body"
+
+    first, second = job(ordinal=1), job(ordinal=2)
+    for one in (first, first, second, replace(first, tenant="other"), first):
+        assert b"body" == bodies.get("result", one, Phase.QUEUED, "origin", encode)
+
+    assert [first.id, second.id, first.id, first.id] == [identifier for identifier, _, _ in made]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import socket
 import threading
 from collections.abc import Awaitable, Callable
@@ -137,6 +138,36 @@ def test_a_body_may_come_in_pieces(live: Live) -> None:
         answer = read_all(raw)
 
     assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_does_not_read_holds_up_nobody_and_gets_every_answer_in_order(live: Live) -> None:
+    ids = [live.submit_wavespeed(max_images=15)["id"] for _ in range(3)]
+    live.advance(5000)
+    wanted = [ids[number % 3] for number in range(3000)]
+    poll = "GET /api/v3/predictions/{}/result HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\n\r\n"
+    with connect(live.origin) as raw, ThreadPoolExecutor() as pool:
+        sending = pool.submit(raw.sendall, "".join(map(poll.format, wanted)).encode())
+        assert live.client.get("/_understudy/health").status_code == 200
+        answers = b""
+        while answers.count(b'"timings"') < len(wanted):
+            answers += raw.recv(1_000_000)
+        sending.result()
+
+    assert wanted == [found.decode() for found in re.findall(rb'"data":{"id":"([0-9a-f]{32})"', answers)]
+
+
+def test_a_connection_that_stays_idle_is_closed_once_it_has_been_used() -> None:
+    async def work() -> bytes:
+        server = Server(create_app(), keep_alive=0.02)
+        await server.start()
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(server.origin.rpartition(":")[2]))
+        writer.write(b"GET /_understudy/health HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+        await server.stop()
+        return answer
+
+    assert asyncio.run(work()).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_client_may_wait_for_100_continue(live: Live) -> None:

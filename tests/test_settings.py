@@ -171,8 +171,8 @@ def test_variables_that_are_no_settings_are_told() -> None:
     assert ["UNDERSTUDY_SEDE"] == unknown_variables(environment)
 
 
-def test_flagged_images_are_marked_or_black_and_nothing_else() -> None:
+def test_a_setting_of_few_values_is_refused_with_all_of_them() -> None:
     assert "black" == load({"flagged_images": "black"}, {}, None).flagged_images
-    assert "flagged_images (from --flagged-images): 'red' is not allowed: expected marked or black." == refusal(
-        {"flagged_images": "red"}
+    assert "flagged_images (from --flagged-images): 'blue' is not allowed: expected marked or black." == refusal(
+        {"flagged_images": "blue"}
     )
