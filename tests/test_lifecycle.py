@@ -192,7 +192,7 @@ def test_a_runcomfy_job_that_the_provider_gives_up_is_completed_and_failed(live:
 
 def test_a_job_that_is_gone_by_the_time_it_is_cancelled_is_unknown(make_live: MakeLive) -> None:
     class Forgetful(MemoryStore):
-        async def interrupt(self, *arguments: Any, **named: Any) -> None:  # type: ignore[override]
+        async def interrupt(self, *arguments: Any, **named: Any) -> None:
             """As though another worker had made room just now."""
 
     store = Forgetful(Clock.manual())
