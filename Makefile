@@ -10,6 +10,7 @@ serve: .venv/ready
 test: check
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	$(MAKE) release
 

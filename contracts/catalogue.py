@@ -137,8 +137,6 @@ def _switch(one: Mapping[str, Any]) -> Switch:
         value: Reading(reading["means"], evidence_from(reading["evidence"]), reading.get("data"))
         for value, reading in one["readings"].items()
     }
-    if tuple(one["values"]) != tuple(readings):
-        raise CatalogueError(f"{one['name']}: its values {one['values']} are not its readings {list(readings)}")
     return Switch(one["name"], one["summary"], one["default"], MappingProxyType(readings))
 
 

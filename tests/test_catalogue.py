@@ -7,15 +7,19 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
+import orjson
 import pytest
 
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import CatalogueError, Evidence, Model, Switch
+from understudy.contracts.evidence import evidence_from
 from understudy.contracts.files import load
+from understudy.contracts.models import model_from_entry
 
 ROOT = Path(__file__).parent.parent
 CONTRACTS = Path(catalogue.__file__).parent
@@ -230,3 +234,40 @@ def test_importing_the_catalogue_imports_nothing_heavy() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert "set()\n" == printed
+
+
+@pytest.mark.parametrize("folder", ["wavespeed", "runcomfy", "seedream"])
+def test_a_switch_lists_as_values_exactly_what_it_has_readings_for(folder: str) -> None:
+    content = files("understudy.contracts").joinpath(folder, "switches.json").read_bytes()
+
+    for one in orjson.loads(content):
+        assert one["values"] == list(one["readings"]), one["name"]
+
+
+def test_a_mark_that_is_none_is_refused_with_those_that_are() -> None:
+    with pytest.raises(
+        CatalogueError, match=r'^unknown mark "guessed" of REC1; a fact is one of: documented, observed, '
+    ):
+        evidence_from([{"mark": "guessed", "source": "REC1"}])
+
+
+SCHEMA = {"type": "object", "properties": {"prompt": {"type": "string"}}}
+
+
+def test_an_entry_of_another_model_than_asked_for_is_refused() -> None:
+    entry = {"model_id": "a/b", "base_price_usd": 0, "price_unit": "output", "input_schema": SCHEMA}
+
+    with pytest.raises(CatalogueError, match=r'^the entry is of "a/b", not of "c/d"$'):
+        model_from_entry("runcomfy", entry, model_id="c/d")
+
+
+def test_a_price_by_an_input_that_there_is_not_is_refused() -> None:
+    with pytest.raises(CatalogueError, match=r'^a/b: the price is multiplied by "count", which is not an input$'):
+        model_from_entry("runcomfy", {**SCHEMA, "x-understudy": {"price_field": "count"}}, model_id="a/b")
+
+
+def test_an_entry_without_properties_is_refused() -> None:
+    entry = {"model_id": "a/b", "input_schema": {"properties": ["prompt"]}}
+
+    with pytest.raises(CatalogueError, match=r"^a/b: expected a JSON Schema with properties at input_schema$"):
+        model_from_entry("runcomfy", entry)

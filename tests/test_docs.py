@@ -10,6 +10,7 @@ import pytest
 from understudy.contracts import catalogue
 from understudy.contracts.openapi import openapi
 from understudy.mockserver.app import create_app
+from understudy.mockserver.docs_text import small_value
 from understudy.mockserver.server import running
 from understudy.mockserver.settings import Settings
 
@@ -106,3 +107,21 @@ def test_a_page_shows_every_operation_and_every_sample_that_holds(client: httpx.
                 for name in response.get("content", {}).get("application/json", {}).get("examples", {}):
                     assert f"<summary>{name} <span>" in found
     assert "<code>wavespeed.cancel=on</code>" in found
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"default": 3, "enum": [1, 3]}, 3),
+        ({"enum": ["fast", "slow"]}, "fast"),
+        ({"type": "integer", "minimum": 2}, 2),
+        ({"type": "number"}, 1),
+        ({"type": "boolean"}, False),
+        ({"type": "array", "items": {"type": "integer"}, "minItems": 2}, [1, 1]),
+        ({"type": "object", "properties": {"a": {"type": "boolean"}, "b": {}}, "required": ["a"]}, {"a": False}),
+        ({"type": "string", "title": "Prompt"}, "A red shoe"),
+        ({"type": "string"}, "https://example.com/shoe.png"),
+    ],
+)
+def test_where_no_sample_is_on_record_a_small_value_is_shown(schema: dict[str, object], value: object) -> None:
+    assert value == small_value(schema)

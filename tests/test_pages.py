@@ -1,5 +1,7 @@
 """The contract's pages in docs/ are what the contract data says."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,10 @@ def test_a_page_names_every_operation_model_and_switch(provider: str) -> None:
 def test_pages_are_written_to_the_folder_asked_for(tmp_path: Path) -> None:
     assert ["contract-wavespeed.md", "contract-runcomfy.md"] == [path.name for path in write(tmp_path)]
     assert page("runcomfy") == (tmp_path / "contract-runcomfy.md").read_text(encoding="utf-8")
+
+
+def test_the_pages_are_written_by_a_command_that_says_what_it_wrote(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "understudy.contracts.pages", str(tmp_path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert [str(tmp_path / f"contract-{provider}.md") for provider in catalogue.PROVIDERS] == said.splitlines()
