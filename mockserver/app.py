@@ -111,6 +111,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
         intake.close()
 
     app = App(routes=routes, lifespan=lifespan)
+    app.router.redirect_slashes = False  # the providers have not been seen to redirect
     app.lane = HotPath(submits, hot, gallery)
     app.state.settings = settings
     app.state.store = store
@@ -165,7 +166,7 @@ def _unknown(dialect: Dialect) -> list[Operation]:
         raise UnknownRoute(call.method, call.path)
 
     prefixes = (dialect.prefix, *dialect.other_prefixes)
-    return [Operation("unknown", "", prefix + "/{path:path}", refuse) for prefix in prefixes]
+    return [Operation("unknown", "", prefix + rest, refuse) for prefix in prefixes for rest in ("", "/{path:path}")]
 
 
 async def _health(request: Request) -> Response:

@@ -122,7 +122,10 @@ def demo(output: str | None) -> None:
     """Drive both providers through submit, poll, result, download and cancel, and show what happened."""
     from understudy.mockserver.demo import run_demo
 
-    run_demo(output, click.echo)
+    try:
+        run_demo(output, click.echo)
+    except FileExistsError as error:
+        raise click.ClickException(f"{output} is a file: name a folder, or leave --output out.") from error
 
 
 @main.command()

@@ -103,9 +103,15 @@ def _json(url: str, key: str, fetch: Fetch) -> Any:
     return body if isinstance(body, dict) else {}
 
 
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    """Asks the proxies of the environment, but for this machine's loopback, which they cannot reach."""
+    here = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+    return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if here else []))
+
+
 def _fetch(url: str, headers: Mapping[str, str], most_bytes: int) -> bytes:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=dict(headers)), timeout=TIMEOUT) as answer:
+        with _opener(url).open(urllib.request.Request(url, headers=dict(headers)), timeout=TIMEOUT) as answer:
             data: bytes = answer.read(most_bytes + 1)
     except urllib.error.HTTPError as error:
         with error:

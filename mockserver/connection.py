@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import types
 from collections.abc import Coroutine, Generator
 from functools import lru_cache, partial
@@ -21,7 +22,10 @@ SMALL = 65_536
 """A request whose body has up to this many bytes may take the lane, which waits for the whole of it."""
 
 KEEP_ALIVE = 75
-"""Seconds after which an idle connection is closed: longer than any client pauses between two polls."""
+"""Seconds after which at the least, and after twice as many at the most, an idle connection is closed: longer than any
+client pauses between two polls. One that has not been used at all stays, as with uvicorn."""
+
+OFFERS = re.compile(rb"\r\n(?:upgrade|http2-settings):[^\r\n]*", re.IGNORECASE)
 
 UNHEARD = logging.Logger("understudy.unheard", logging.CRITICAL + 1)
 """Where uvicorn may complain of requests that end because the server does."""
@@ -43,9 +47,10 @@ class Lane(Protocol):
 
 
 class State(ServerState):
-    """What all connections share; `date` is the Date header's line."""
+    """What all connections share; `date` is the Date header's line, `emptied` is told when the last one has ended."""
 
     date = b""
+    emptied: asyncio.Future[None] | None = None
 
 
 class Exchange:
@@ -92,6 +97,7 @@ class Connection(HttpToolsProtocol):
         self._keep_alive = keep_alive
         self._held: tuple[Exchange, Answerer, Call] | None = None
         self._heard = False
+        self._between = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -100,6 +106,9 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._timer.cancel()
+        emptied = self.server_state.emptied
+        if emptied is not None and not self.connections and not emptied.done():
+            emptied.set_result(None)
 
     def drop(self) -> None:
         """Ends the connection. What a request under way makes of that is nobody's concern."""
@@ -129,6 +138,14 @@ class Connection(HttpToolsProtocol):
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
 
+    # Some clients offer HTTP/2 with every request. The parser would then take the body for that other protocol.
+
+    def data_received(self, data: bytes) -> None:
+        if self._between and b"pgrade" in data:
+            head, end, rest = data.partition(b"\r\n\r\n")
+            data = OFFERS.sub(b"", head) + end + rest
+        super().data_received(data)
+
     # The lane.
 
     def on_message_begin(self) -> None:
@@ -137,6 +154,7 @@ class Connection(HttpToolsProtocol):
         self.headers = []
 
     def on_headers_complete(self) -> None:
+        self._between = False
         if not self._takes_lane():
             url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
@@ -181,6 +199,7 @@ class Connection(HttpToolsProtocol):
         return True
 
     def on_message_complete(self) -> None:
+        self._between = True
         super().on_message_complete()
         if self._held is not None:
             exchange, answerer, call = self._held

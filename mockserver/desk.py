@@ -76,7 +76,7 @@ class Desk:
 
     def authenticate(self, call: Call) -> str:
         """The tenant that a call's key names. Raises Unauthenticated."""
-        scheme, _, key = call.authorization.decode("latin-1").partition(" ")
+        scheme, _, key = _text(call.authorization).partition(" ")
         key = key.strip()
         keys = self._settings.keys
         if scheme.lower() != "bearer" or not key or (keys is not None and key not in keys):
@@ -214,3 +214,11 @@ def _with_pictures(
     submission = dataclasses.replace(submission, pictures=pictures)
     sides = edit_sides(model, inputs, pictures[0]) if pictures else None
     return submission if sides is None else dataclasses.replace(submission, width=sides[0], height=sides[1])
+
+
+def _text(header: bytes) -> str:
+    """A header as text: most clients that send more than ASCII send UTF-8."""
+    try:
+        return header.decode()
+    except UnicodeDecodeError:
+        return header.decode("latin-1")

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from understudy.mockserver.exchange import Call, Reply, read_body, read_head, send_reply
@@ -80,6 +81,8 @@ class Endpoint:
                 call.stream = (scope, receive)
         except Refusal as refusal:
             reply = self._refuse(refusal)
+        except ClientDisconnect:
+            return  # what has not been said to the end has not been asked for
         else:
             reply = await self.answer(call)
         await send_reply(scope, send, reply)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from understudy.mockserver.refusals import TooLarge
@@ -70,7 +71,8 @@ def read_head(scope: Scope) -> Call:
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The body, of at most `limit` bytes. A longer one raises TooLarge as soon as it is announced or the limit passed.
+    """The body, of at most `limit` bytes. A longer one raises TooLarge as soon as it is announced or the limit passed;
+    a client that goes away before the end raises ClientDisconnect.
 
     The server throws away what the client goes on sending, so nothing of it is held.
     """
@@ -81,13 +83,15 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     length = 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
         chunk = message.get("body", b"")
         length += len(chunk)
         if length > limit:
             raise TooLarge(limit)
         if chunk:
             chunks.append(chunk)
-        if not message.get("more_body", False):  # also when the client has gone
+        if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

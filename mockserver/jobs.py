@@ -77,6 +77,7 @@ class Interruption:
 
     def __post_init__(self) -> None:
         assert self.phase.ended, f"An interruption ends a job, so its phase is final, not {self.phase.name}."
+        assert (self.phase is Phase.FAILED) == (self.failure is not None), "A failure belongs to FAILED alone."
 
 
 class Hook(NamedTuple):

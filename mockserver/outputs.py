@@ -49,9 +49,9 @@ def _mark(job: Job, index: int) -> str:
 
 
 def file_of(path: str) -> str | None:
-    """The name of the file that a path of either form leads to; None for any other path."""
+    """The name of the output that a path of either form leads to; None for any other path."""
     folder, found, name = path.rpartition("/output/")
-    return name if found and (not folder or folder.count("/") == 2) and "/" not in name else None
+    return name if found and (not folder or folder.count("/") == 2) and parse_file(name) is not None else None
 
 
 def parse_file(name: str) -> OutputFile | None:

@@ -20,7 +20,7 @@ from understudy.mockserver.connection import KEEP_ALIVE, Connection, Lane, State
 T = TypeVar("T")
 
 GRACE = 0.05
-"""Seconds that requests under way have to finish when the server stops."""
+"""Seconds that requests under way have to be answered when the server stops."""
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -71,7 +71,11 @@ class Server:
         def connect() -> asyncio.Protocol:
             return Connection(config, self._state, self._lifespan.state, lane, self._keep_alive)
 
-        self._listener = await loop.create_server(connect, self._host, self._port, backlog=2048)
+        try:
+            self._listener = await loop.create_server(connect, self._host, self._port, backlog=2048)
+        except OSError:
+            await self._lifespan.shutdown()
+            raise
         port = self._listener.sockets[0].getsockname()[1]
         self.origin = f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{port}"
         self._tick()
@@ -83,8 +87,10 @@ class Server:
         self._listener.close()
         for connection in list(self._state.connections):
             connection.shutdown()
-        if self._state.tasks:
-            await asyncio.wait(self._state.tasks, timeout=GRACE)
+        if self._state.connections:
+            # A connection ends once its answer is written; who reads slowly may still be reading it.
+            self._state.emptied = asyncio.get_running_loop().create_future()
+            await asyncio.wait({self._state.emptied}, timeout=GRACE)
         for connection in list(self._state.connections):
             cast("Connection", connection).drop()
         await asyncio.sleep(0)  # lets uvicorn hear that they are gone, before it hears of the cancellation

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,14 @@ _SIZES = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**
 
 class SettingsError(Exception):
     """A setting that cannot be: the message names it, where it came from, its value, and what is allowed."""
+
+
+def parse_host(text: str) -> str:
+    if not text.strip():
+        raise ValueError(
+            "the address is empty: expected 127.0.0.1, another address of this machine, or 0.0.0.0 for all"
+        )
+    return text.strip()
 
 
 def parse_rate(text: str) -> float:
@@ -64,7 +72,7 @@ def parse_size(text: str) -> int:
 def parse_keys(text: str) -> frozenset[str]:
     """The keys in a file, one a line; blank lines and lines that start with # do not count."""
     try:
-        lines = Path(text).read_text(encoding="utf-8").splitlines()
+        lines = Path(text).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{text!r} cannot be read as a list of keys: {error}") from error
     keys = frozenset(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
@@ -94,7 +102,9 @@ def setting(default: Any, parse: Callable[[str], Any], metavar: str | None, text
 class Settings:
     """One server's settings. Times are milliseconds, sizes are bytes, rates are per job, money is microdollars."""
 
-    host: str = setting("127.0.0.1", str, "ADDRESS", "Address to listen on; anything but loopback prints a warning.")
+    host: str = setting(
+        "127.0.0.1", parse_host, "ADDRESS", "Address to listen on; anything but loopback prints a warning."
+    )
     port: int = setting(8787, parse_count(0, 65535), "PORT", "Port to listen on; 0 picks a free one.")
     queue_time: DurationRange = setting(
         DurationRange(500, 500), parse_range, "TIME", "How long a job is queued: 500ms, or a range 1s..4s."
@@ -169,7 +179,7 @@ def _parse(name: str, value: object, source: str) -> Any:
     metadata = Settings.__dataclass_fields__[name].metadata
     try:
         if name == "assume" and isinstance(value, dict):
-            return check_switches({key: {True: "on", False: "off"}.get(item, str(item)) for key, item in value.items()})
+            return check_switches(dict(_switches(value)))
         if isinstance(value, bool) and metadata["metavar"] is None:
             return value
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
@@ -177,6 +187,15 @@ def _parse(name: str, value: object, source: str) -> Any:
         return metadata["parse"](str(value))
     except ValueError as error:
         raise SettingsError(f"{name} (from {source}): {error}.") from error
+
+
+def _switches(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The switches of a TOML table, in which a name's dot may make a table of its own: `wavespeed.cancel = true`."""
+    for key, item in table.items():
+        if isinstance(item, dict):
+            yield from _switches(item, f"{prefix}{key}.")
+        else:
+            yield prefix + key, {True: "on", False: "off"}.get(item, str(item)) if isinstance(item, bool) else str(item)
 
 
 def read_file(path: str) -> dict[str, object]:

@@ -98,5 +98,7 @@ def _found(value: object) -> str:
     """A value and its type, the value left out where it is long."""
     if isinstance(value, list):
         return f"array with {len(value)} items"
+    if value is None:
+        return "null"
     shown = json.dumps(value, ensure_ascii=False)
     return f"{json_type(value)} {shown}" if len(shown) <= 200 else f"{json_type(value)} of {len(shown)} characters"

@@ -163,6 +163,23 @@ def test_only_listed_keys_are_accepted_where_there_is_a_list(make_live: MakeLive
     assert 401 == live.client.get("/api/v3/predictions/0/result").status_code
 
 
+@pytest.mark.parametrize("sent", ["schl\u00fcssel".encode(), "schl\u00fcssel".encode("latin-1")])
+def test_a_key_may_be_more_than_ascii(make_live: MakeLive, sent: bytes) -> None:
+    live = make_live(keys=frozenset({"schl\u00fcssel"}))
+    with live.client_of(None) as client:
+        answer = client.get("/api/v3/predictions/0/result", headers={b"Authorization": b"Bearer " + sent})
+
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/api/v3", "/v1", "/api/v3/output/x", "/v1/models/output/x", "/api/v3/output/x?y"])
+def test_what_lies_under_a_providers_prefix_is_refused_in_its_words(live: Live, path: str) -> None:
+    assert 404 == live.client.get(path).status_code
+    assert "application/json" == live.client.get(path).headers["content-type"]
+    with live.client_of(None) as nobody:
+        assert 401 == nobody.get(path).status_code
+
+
 @pytest.mark.parametrize("announced", [True, False])
 @pytest.mark.parametrize(("length", "status"), [(1000, 200), (1001, 413)])
 def test_a_body_is_bounded_whether_its_length_is_announced_or_not(

@@ -114,8 +114,9 @@ def test_a_port_that_is_taken_is_told_with_a_way_out(serve: Serve) -> None:
     refused = understudy("serve", "--port", port)
 
     assert refused.returncode == 1
-    assert f"Error: Cannot listen on 127.0.0.1:{port}: " in refused.stderr
-    assert "--port 0 picks a free port." in refused.stderr
+    assert 1 == len(refused.stderr.splitlines())
+    assert refused.stderr.startswith(f"Error: Cannot listen on 127.0.0.1:{port}: ")
+    assert refused.stderr.endswith("--port 0 picks a free port.\n")
 
 
 def test_an_address_that_others_can_reach_is_warned_of(serve: Serve) -> None:
@@ -155,7 +156,7 @@ def test_the_demo_drives_both_providers_and_leaves_their_images(tmp_path: Path) 
         "RunComfy   a failed job            in_queue > in_progress > completed  failed: Model run failed.",
         "WaveSpeed  flagged content         created > processing > failed       Content flagged as potentially ",
         "RunComfy   flagged content         in_queue > in_progress > completed  failed: The request was refused ",
-        f"7 images are in {tmp_path}",
+        f"The images are in {tmp_path}",
     ):
         assert line in shown.stdout
     sizes = {}
@@ -166,6 +167,15 @@ def test_the_demo_drives_both_providers_and_leaves_their_images(tmp_path: Path) 
         **{f"wavespeed-{index}.jpeg": (1024, 1024) for index in range(1, 5)},
         **{f"runcomfy-{index}.jpeg": (2560, 1440) for index in range(1, 4)},
     } == sizes
+
+
+def test_the_demo_needs_no_proxy_and_no_file_in_its_way(tmp_path: Path) -> None:
+    proxies = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "no_proxy": ""}
+    assert understudy("demo", "-o", str(tmp_path / "new"), **proxies).returncode == 0
+    (tmp_path / "file").touch()
+    refused = understudy("demo", "-o", str(tmp_path / "file"))
+
+    assert f"Error: {tmp_path / 'file'} is a file: name a folder, or leave --output out.\n" == refused.stderr
 
 
 def test_switches_are_listed_with_what_speaks_for_each_reading() -> None:

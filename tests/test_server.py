@@ -179,6 +179,45 @@ def test_a_client_may_wait_for_100_continue(live: Live) -> None:
         assert read_all(raw).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize("query", ["", "?x"])
+@pytest.mark.parametrize("framing", ["Content-Length: 500\r\n\r\n{}", "Transfer-Encoding: chunked\r\n\r\nf\r\n{}\r\n"])
+def test_a_submit_that_is_not_sent_to_its_end_makes_no_job(live: Live, query: str, framing: str) -> None:
+    head = f"POST {WAVESPEED}{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\n"
+    with connect(live.origin) as raw:
+        raw.sendall((head + framing.format('{"prompt": "x"}')).encode())
+    assert live.client.get("/_understudy/health").status_code == 200
+
+    assert () == live.server.call(live.store.account("key", "wavespeed")).jobs
+
+
+def test_an_offer_of_another_protocol_is_passed_over(live: Live) -> None:
+    body = b'{"prompt": "x"}'
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+    submit = b"POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\nContent-Length: %d\r\n%s\r\n%s"
+    with connect(live.origin) as raw:
+        for _ in range(2):
+            raw.sendall(submit % (WAVESPEED.encode(), len(body), offer, body))
+            assert raw.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_an_answer_that_is_being_read_is_not_cut_by_stopping(make_live: MakeLive) -> None:
+    live = make_live()
+    job = live.submit_wavespeed(enable_base64_output=True, max_images=15)
+    live.advance(5000)
+    whole = live.client.get(job["urls"]["get"]).content
+    with connect(live.origin) as raw:
+        raw.sendall(
+            f"GET /api/v3/predictions/{job['id']} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\n\r\n".encode()
+        )
+        first = raw.recv(1)
+        with ThreadPoolExecutor() as pool:
+            stopped = pool.submit(live.server.stop)
+            answer = first + read_all(raw)
+            stopped.result()
+
+    assert len(whole) == len(answer.partition(b"\r\n\r\n")[2])
+
+
 def test_a_client_that_hangs_up_in_the_middle_of_a_body_harms_nobody(live: Live) -> None:
     head = f"POST {WAVESPEED} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\nContent-Length: 100000\r\n\r\n"
     for sent in (b"", b"x" * 70_000):

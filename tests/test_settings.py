@@ -176,3 +176,28 @@ def test_a_setting_of_few_values_is_refused_with_all_of_them() -> None:
     assert "flagged_images (from --flagged-images): 'blue' is not allowed: expected marked or black." == refusal(
         {"flagged_images": "blue"}
     )
+
+
+def test_a_switch_in_a_file_may_be_written_with_or_without_quotes(tmp_path: Path) -> None:
+    file = tmp_path / "understudy.toml"
+    file.write_text('[assume]\nwavespeed.cancel = true\nwavespeed.nsfw = "flags"\n"wavespeed.input_echo" = false\n')
+
+    assert {
+        "wavespeed.cancel": "on",
+        "wavespeed.nsfw": "flags",
+        "wavespeed.input_echo": "off",
+    } == load({}, {}, str(file)).assume
+
+
+def test_an_empty_address_is_refused() -> None:
+    assert (
+        "host (from --host): the address is empty: expected one of this machine's, such as 127.0.0.1, or 0.0.0.0 for "
+        "all."
+    ) == refusal({"host": " "})
+
+
+def test_keys_may_follow_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_bytes("\ufeffschl\u00fcssel\n".encode())
+
+    assert frozenset({"schl\u00fcssel"}) == load({"keys": str(file)}, {}, None).keys
