@@ -339,6 +339,23 @@ def test_requests_sent_behind_a_slow_image_are_answered_in_their_order(make_live
     assert rest.endswith(b"Not found\n")
 
 
+def test_a_client_that_does_not_read_holds_up_nobody_but_itself(make_live: MakeLive, studio: Studio) -> None:
+    """More than a socket takes in: the second answer waits until the first has been read."""
+    studio.data = bytes(16_000_000)
+    live = make_live(draw=studio.draw)
+    url = httpx.URL(outputs_of(live)[0])
+    assert studio.data == get(str(url)).content
+
+    with socket.create_connection((url.host, url.port or 80)) as client:
+        request = f"GET {url.path} HTTP/1.1\r\nHost: here\r\n"
+        client.sendall(f"{request}\r\n{request}Connection: close\r\n\r\n".encode())
+        live.submit_wavespeed()
+        answers = b"".join(iter(lambda: client.recv(1 << 20), b""))
+
+    assert 2 == answers.count(b"HTTP/1.1 200 OK\r\n")
+    assert 2 * len(studio.data) == answers.count(b"\0")
+
+
 def test_what_is_kept_is_bounded_in_bytes_and_the_least_recently_used_goes_first(
     make_live: MakeLive, studio: Studio
 ) -> None:
