@@ -28,9 +28,7 @@ class SettingsError(Exception):
 
 def parse_host(text: str) -> str:
     if not text.strip():
-        raise ValueError(
-            "the address is empty: expected 127.0.0.1, another address of this machine, or 0.0.0.0 for all"
-        )
+        raise ValueError("the address is empty: expected one of this machine's, such as 127.0.0.1, or 0.0.0.0 for all")
     return text.strip()
 
 

@@ -22,7 +22,7 @@ from understudy.mockserver.app import create_app
 from understudy.mockserver.clock import Clock
 from understudy.mockserver.durations import DurationRange
 from understudy.mockserver.images import ImageSpec
-from understudy.mockserver.jobs import Phase
+from understudy.mockserver.jobs import Failure, Phase
 from understudy.mockserver.settings import Settings
 
 DONE = 2500
@@ -237,7 +237,8 @@ def test_a_guessed_file_of_an_unfinished_job_is_not_there(make_live: MakeLive) -
 def test_a_job_that_did_not_succeed_has_no_files(make_live: MakeLive, phase: Phase) -> None:
     one, other = make_live(), make_live()
     path = outputs_of(one)[0].removeprefix(one.origin)
-    other.interrupt(other.submit_wavespeed()["id"], phase)
+    failure = Failure() if phase is Phase.FAILED else None
+    other.interrupt(other.submit_wavespeed()["id"], phase, failure)
     other.advance(DONE)
 
     assert 404 == get(other.origin + path).status_code
