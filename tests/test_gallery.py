@@ -21,6 +21,7 @@ from understudy.fixtures import read_image
 from understudy.mockserver.app import create_app
 from understudy.mockserver.clock import Clock
 from understudy.mockserver.durations import DurationRange
+from understudy.mockserver.gallery import Drawings
 from understudy.mockserver.images import ImageSpec
 from understudy.mockserver.jobs import Failure, Phase
 from understudy.mockserver.settings import Settings
@@ -285,6 +286,17 @@ def test_many_requests_for_one_image_draw_it_once(make_live: MakeLive, studio: S
         bodies = {answer.result().content for answer in answers}
 
     assert ({BYTES}, 1) == (bodies, len(studio.seen))
+
+
+def test_who_asks_for_what_is_being_drawn_waits_for_that_drawing(studio: Studio) -> None:
+    spec = ImageSpec("wavespeed", "model", "0" * 32, 1, 1, 64, 64, "png", 1, "prompt", "digest")
+
+    async def work() -> list[bytes]:
+        drawings = Drawings(1_000_000, studio.draw)
+        return list(await asyncio.gather(*(drawings.get(spec) for _ in range(5))))
+
+    assert [BYTES] * 5 == asyncio.run(work())
+    assert [spec] == studio.seen
 
 
 def test_a_slow_drawing_keeps_nobody_else_waiting(make_live: MakeLive, studio: Studio) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from live import IMAGE, Live, MakeLive
+from live import IMAGE, RUNCOMFY, WAVESPEED, Live, MakeLive
 from PIL import Image
 
 from understudy.contracts import catalogue
@@ -25,25 +25,55 @@ ORDER = {"created": 0, "processing": 1, "completed": 2, "failed": 2, "in_queue":
 FINAL = {"completed", "failed", "cancelled", "succeeded"}
 SIZES = catalogue.models("runcomfy")["bytedance/seedream-4-0/edit-sequential"].input_schema["properties"]["image_size"]
 
+FLAGGING = {"nsfw_rate": 0.5, "assume": {"wavespeed.nsfw": "flags"}}
+
 # Moments lie near the marks of a job that is queued for 500 ms and runs for 2000 ms.
 pauses = st.lists(st.sampled_from([0, 1, 499, 500, 501, 1999, 2000, 2001]), min_size=1, max_size=6)
-counts = st.integers(1, 15)
-sides = st.integers(1024, 1100)
-several = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+images = st.lists(st.sampled_from([IMAGE, "http://example.com/a b.jpg", "not even a URL", ""]), min_size=1, max_size=10)
+several = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.fixture(params=[0.0, 0.5], ids=["good", "failing"])
+@st.composite
+def wavespeed_inputs(draw: st.DrawFn) -> dict[str, Any]:
+    """Any input that the page of edit-sequential allows, unknown keys included; sides are small for speed."""
+    width, height = draw(st.integers(1024, 1100)), draw(st.integers(1024, 1100))
+    optional = {
+        "images": images,
+        "size": st.just(f"{width}*{height}"),
+        "max_images": st.integers(1, 15),
+        "enable_base64_output": st.just(False),
+        "enable_sync_mode": st.just(False),
+        "seed": st.integers(),
+    }
+    return draw(st.fixed_dictionaries({"prompt": texts, "size": optional.pop("size")}, optional=optional))
+
+
+runcomfy_inputs = st.fixed_dictionaries(
+    {"text": texts, "images": images},
+    optional={
+        "image_size": st.sampled_from(SIZES["enum"]),
+        "seed": st.integers(-(2**53), 2**53),
+        "sequential_image_generation_options": st.integers(1, 15),
+        "optimize_prompt_options": st.sampled_from(["fast", "standard"]),
+    },
+)
+
+
+@pytest.fixture(
+    params=[{}, {"failure_rate": 0.5}, {"nsfw_rate": 0.5}, FLAGGING], ids=["good", "failing", "nsfw", "flags"]
+)
 def either(request: pytest.FixtureRequest, make_live: MakeLive) -> Live:
-    """A server where all jobs succeed, or half of them fail."""
-    return make_live(failure_rate=request.param)
+    """A server where all jobs succeed, or half of them fail, or half are flagged, in either form."""
+    return make_live(**request.param)
 
 
 @several
-@given(counts, sides, sides, pauses)
-def test_a_wavespeed_client_sees_one_story(
-    either: Live, count: int, width: int, height: int, moments: list[int]
-) -> None:
-    first = either.submit_wavespeed(max_images=count, size=f"{width}*{height}")
+@given(wavespeed_inputs(), pauses)
+def test_a_wavespeed_client_sees_one_story(either: Live, inputs: dict[str, Any], moments: list[int]) -> None:
+    answer = either.client.post(WAVESPEED, json=inputs)
+    first = answer.raise_for_status().json()["data"]
+    count = inputs.get("max_images", 1)
     seen = [first]
     for pause in [0, *moments, 5000]:
         either.advance(pause)
@@ -59,13 +89,15 @@ def test_a_wavespeed_client_sees_one_story(
     last = seen[-1]
     assert last["status"] in FINAL
     if last["outputs"]:
-        check_image(last["outputs"][-1], "JPEG", (width, height))
+        check_image(last["outputs"][-1], "JPEG", tuple(map(int, inputs["size"].split("*"))))
 
 
 @several
-@given(counts, st.sampled_from(SIZES["enum"]), pauses)
-def test_a_runcomfy_client_sees_one_story(either: Live, count: int, size: str, moments: list[int]) -> None:
-    job = either.submit_runcomfy(sequential_image_generation_options=count, image_size=size)
+@given(runcomfy_inputs, pauses)
+def test_a_runcomfy_client_sees_one_story(either: Live, inputs: dict[str, Any], moments: list[int]) -> None:
+    job = either.client.post(RUNCOMFY, json=inputs).raise_for_status().json()
+    count = inputs.get("sequential_image_generation_options", 3)
+    size = inputs.get("image_size", "2560:1440 (16:9)")
     seen: list[tuple[dict[str, Any], dict[str, Any]]] = []
     for pause in [0, *moments, 5000]:
         either.advance(pause)

@@ -146,7 +146,10 @@ def test_a_client_that_does_not_read_holds_up_nobody_and_gets_every_answer_in_or
     live.advance(5000)
     wanted = [ids[number % 3] for number in range(3000)]
     poll = "GET /api/v3/predictions/{}/result HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\n\r\n"
-    with connect(live.origin) as raw, ThreadPoolExecutor() as pool:
+    with socket.socket() as raw, ThreadPoolExecutor() as pool:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.settimeout(10)
+        raw.connect(("127.0.0.1", int(live.origin.rpartition(":")[2])))
         sending = pool.submit(raw.sendall, "".join(map(poll.format, wanted)).encode())
         assert live.client.get("/_understudy/health").status_code == 200
         answers = b""
