@@ -101,10 +101,16 @@ def measure(options: argparse.Namespace) -> int:
 def once(wrk: str, contender: Contender, core: int, connections: int, seconds: int) -> Measured:
     with running(contender, core) as server:
         load(wrk, contender, server.origin, connections, WARM_UP_SECONDS)
-        before = server.cpu_seconds()
+        before = server.usage()
         figures = load(wrk, contender, server.origin, connections, seconds)
-        busy = (server.cpu_seconds() - before) / figures.seconds
-        return Measured(figures, server.start_seconds, server.idle_bytes, busy)
+        after = server.usage()
+        return Measured(
+            figures,
+            server.start_seconds,
+            server.idle_bytes,
+            own_seconds=after.own_seconds - before.own_seconds,
+            kernel_seconds=after.kernel_seconds - before.kernel_seconds,
+        )
 
 
 def version(wrk: str) -> str:

@@ -30,9 +30,11 @@ class CannotMeasure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Of all processes of one session: time on the processor in seconds, memory now in bytes."""
+    """Of all processes of one session: seconds on the processor, in their own code and in the kernel's for them, and
+    memory now in bytes."""
 
-    cpu_seconds: float
+    own_seconds: float
+    kernel_seconds: float
     resident_bytes: int
 
 
@@ -43,8 +45,8 @@ class Running:
     idle_bytes: int
     session: int
 
-    def cpu_seconds(self) -> float:
-        return usage(self.session).cpu_seconds
+    def usage(self) -> Usage:
+        return usage(self.session)
 
 
 @contextmanager
@@ -111,7 +113,7 @@ def submit_once(contender: Contender, origin: str) -> None:
 
 
 def usage(session: int) -> Usage:
-    ticks = pages = 0
+    own = kernel = pages = 0
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -121,9 +123,10 @@ def usage(session: int) -> Usage:
         except OSError:
             continue
         if int(fields[3]) == session:
-            ticks += int(fields[11]) + int(fields[12])
+            own += int(fields[11])
+            kernel += int(fields[12])
             pages += int(fields[21])
-    return Usage(ticks / TICKS_PER_SECOND, pages * PAGE_BYTES)
+    return Usage(own / TICKS_PER_SECOND, kernel / TICKS_PER_SECOND, pages * PAGE_BYTES)
 
 
 def end(process: subprocess.Popen[str]) -> None:

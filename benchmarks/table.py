@@ -9,12 +9,22 @@ from load import Load
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One round of one contender. `busy` is the share of the time of the load in which it had its core."""
+    """One round of one contender. own_seconds and kernel_seconds are the time on the processor that the load cost."""
 
     load: Load
     start_seconds: float
     idle_bytes: int
-    busy: float
+    own_seconds: float
+    kernel_seconds: float
+
+    @property
+    def busy(self) -> float:
+        """The share of the time of the load in which it had its core."""
+        return (self.own_seconds + self.kernel_seconds) / self.load.seconds
+
+    @property
+    def requests(self) -> float:
+        return self.load.requests_per_second * self.load.seconds
 
 
 Figure = Callable[[Measured], float]
@@ -24,6 +34,8 @@ FIGURES: tuple[tuple[str, str, Figure], ...] = (
     ("p99, ms", ".2f", lambda one: one.load.p99_ms),
     ("start to first answer, ms", ".0f", lambda one: one.start_seconds * 1000),
     ("idle memory, MB", ".1f", lambda one: one.idle_bytes / 1e6),
+    ("own time a request, µs", ".1f", lambda one: one.own_seconds / one.requests * 1e6),
+    ("kernel's time a request, µs", ".1f", lambda one: one.kernel_seconds / one.requests * 1e6),
     ("on its core, %", ".0f", lambda one: one.busy * 100),
 )
 
