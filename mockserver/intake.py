@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 OwnFile = Callable[[str, str], Awaitable[bytes | bytearray | None]]
 """The bytes of a file that was uploaded to this server: given an input's text and the origin that the client used;
-None where the text names no such file."""
+None where the text is somebody else's URL. Raises UnreadableReference where it should be ours, and there is none."""
 
 WORKERS = 2
 """Images under way at once: a large one may take 144 MB for a moment."""

@@ -65,6 +65,16 @@ def test_an_uploaded_file_that_is_no_image_fails_the_job_that_uses_it() -> None:
             client.run(WAVESPEED, inputs)
 
 
+@pytest.mark.parametrize("name", ["{id}.png", "{id}.jpeg", "nothing.png"])
+def test_an_upload_that_was_never_made_fails_the_job_that_uses_it(name: str) -> None:
+    with talking(queue=0, run=0) as talk:
+        url = ticket(talk)["download_url"]
+        place, _, file = url.rpartition("/")
+        inputs = {"prompt": "A shoe", "images": [f"{place}/{name.format(id=file.partition('.')[0])}"]}
+        with pytest.raises(RuntimeError, match="Failed to read the input media"):
+            wavespeed.Client(api_key="key", base_url=talk.origin).run(WAVESPEED, inputs)
+
+
 def test_the_official_client_uploads_a_stream_without_a_name(talk: Talk) -> None:
     url = wavespeed.Client(api_key="key", base_url=talk.origin).upload(io.BytesIO(b"text"))
     assert (b"text", "application/octet-stream") == (httpx.get(url).content, httpx.get(url).headers["content-type"])
