@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from understudy.mockserver.clock import Clock, Wall, wall
@@ -12,6 +12,7 @@ from understudy.mockserver.files import Content, FoundFile, Shelf, StoredFile
 from understudy.mockserver.jobs import Failure, Interruption, Job, Phase
 from understudy.mockserver.outbox import Outbox
 from understudy.mockserver.queueing import schedule
+from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Account, Found, Interrupted, Turn
 from understudy.mockserver.waiters import Waiters
 from understudy.mockserver.wallets import Wallet
@@ -43,7 +44,8 @@ class _Tenant:
 
 
 class MemoryStore:
-    """Keeps everything in this process: when there are more than `jobs` jobs, the oldest finished ones go first.
+    """Keeps everything in this process: when there are more than `jobs` jobs, or their input images take more than
+    `pictures` bytes, the oldest finished ones go first.
 
     `default_clock` is the clock of a tenant that has not set its own; `balance` is what everyone starts with, in
     microdollars; `files` is how many bytes of uploads are kept, `deliveries` how many webhooks for each tenant.
@@ -56,12 +58,15 @@ class MemoryStore:
         jobs: int = 100_000,
         balance: int = 10**12,
         files: int = 256 * 2**20,
+        pictures: int = 256 * 2**20,
         deliveries: int = 10_000,
         wall_clock: Wall | None = None,
     ) -> None:
         self._wall = wall_clock or wall()
         self._default_clock = default_clock or Clock.real()
         self._bound = jobs
+        self._pictures = pictures
+        self._weight = 0
         self._balance = balance
         self._shelf = Shelf(files)
         self._deliveries = deliveries
@@ -69,6 +74,18 @@ class MemoryStore:
         self._couriers = Waiters()
         self._owners: dict[str, str] = {}
         self._tenants: dict[str, _Tenant] = {}
+
+    @classmethod
+    def of(cls, settings: Settings, default_clock: Clock | None = None) -> MemoryStore:
+        """A store with the bounds and the balance of the settings."""
+        return cls(
+            default_clock,
+            jobs=settings.jobs,
+            balance=settings.balance,
+            files=settings.upload_store,
+            pictures=settings.reference_store,
+            deliveries=settings.webhook_records,
+        )
 
     async def submit(
         self, tenant: str, provider: str, make: Callable[[Turn], Job], *, capacity: int | None = None
@@ -93,7 +110,9 @@ class MemoryStore:
             job = record.jobs[job.id]
         elif len(record.going) > record.crowd:
             record.prune(now)
-        if len(self._owners) > self._bound:
+        if job.submission.pictures:
+            self._weight += _weight(job)
+        if len(self._owners) > self._bound or self._weight > self._pictures:
             self._make_room()
         return Found(job, now)
 
@@ -226,18 +245,34 @@ class MemoryStore:
             wallet.expect(job)
 
     def _make_room(self) -> None:
-        """Drops a hundredth of the bound at once, so that the search for finished jobs is paid for rarely."""
-        surplus = len(self._owners) - self._bound + self._bound // 100
+        """Drops a hundredth of a bound at once, so that the search for finished jobs is paid for rarely."""
+        count, weight = len(self._owners) - self._bound, self._weight - self._pictures
         moments = {tenant: self._now(tenant) for tenant in self._tenants}
-        finished = (
-            job_id
-            for job_id, owner in self._owners.items()
-            if self._tenants[owner].jobs[job_id].at(moments[owner]).ended
-        )
-        leaving = list(itertools.islice(finished, surplus))
-        if not leaving:
-            leaving = list(itertools.islice(self._owners, len(self._owners) - self._bound))
-        for job_id in leaving:
-            record = self._tenants[self._owners.pop(job_id)]
-            del record.jobs[job_id]
-            record.going.pop(job_id, None)
+        finished = (job for job in self._all() if job.at(moments[job.tenant]).ended)
+        more = (self._bound // 100 if count > 0 else 0, self._pictures // 100 if weight > 0 else 0)
+        leaving = _oldest(finished, count + more[0], weight + more[1]) or _oldest(self._all(), count, weight)
+        for job in leaving:
+            record = self._tenants[self._owners.pop(job.id)]
+            del record.jobs[job.id]
+            record.going.pop(job.id, None)
+            self._weight -= _weight(job)
+
+    def _all(self) -> Iterator[Job]:
+        return (self._tenants[owner].jobs[job_id] for job_id, owner in self._owners.items())
+
+
+def _weight(job: Job) -> int:
+    """The bytes of a job's input images as they are kept."""
+    return sum(len(picture.thumbnail) for picture in job.submission.pictures)
+
+
+def _oldest(jobs: Iterable[Job], count: int, weight: int) -> list[Job]:
+    """The first of the jobs: so many, and so many more that they have this weight."""
+    taken: list[Job] = []
+    for job in jobs:
+        if count <= 0 and weight <= 0:
+            break
+        taken.append(job)
+        count -= 1
+        weight -= _weight(job)
+    return taken

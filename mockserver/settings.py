@@ -145,6 +145,12 @@ class Settings:
     upload_limit: int = setting(200 * 10**6, parse_size, "SIZE", "Longest file that can be uploaded.")
     upload_store: int = setting(256 * 2**20, parse_size, "SIZE", "How many bytes of uploads are kept; oldest go first.")
     body_limit: int = setting(144 * 2**20, parse_size, "SIZE", "Longest request body that is accepted.")
+    reference_store: int = setting(
+        256 * 2**20,
+        parse_size,
+        "SIZE",
+        "How many bytes of input images are kept; oldest finished jobs go.",
+    )
     image_cache: int = setting(64 * 2**20, parse_size, "SIZE", "How many bytes of drawn images are kept.")
     sync_limit: int = setting(90_000, parse_duration, "TIME", "How long a submission in sync mode waits for its job.")
     webhook_hosts: Hosts = setting(
