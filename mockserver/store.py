@@ -78,10 +78,11 @@ class Store(Protocol):
 
     async def put_file(self, tenant: str, make: Callable[[int, int], StoredFile]) -> StoredFile:
         """Keeps the file that `make` returns, or the place for one. It gets the clock's reading and how many files of
-        the tenant came before. The oldest files of all tenants make room for it."""
+        the tenant came before. The oldest files of all tenants make room for it; a place takes next to none."""
 
     async def fill_file(self, file_id: str, data: Content) -> bool:
-        """Gives a place its data; False when it has some already, or has had to make room."""
+        """Gives a place its data, for which the oldest files of all tenants make room; False when it has some already,
+        or has had to make room itself."""
 
     async def get_file(self, file_id: str) -> FoundFile | None:
         """A file or the place for one, and the time of its owner."""
