@@ -43,10 +43,12 @@ class _Tenant:
 
 
 class MemoryStore:
-    """Keeps everything in this process: when there are more than `jobs` jobs, the oldest finished ones go first.
+    """Keeps everything in this process: when there are more than `jobs` jobs, the oldest finished ones go first, those
+    whose webhook is under way last.
 
     `default_clock` is the clock of a tenant that has not set its own; `balance` is what everyone starts with, in
-    microdollars; `files` is how many bytes of uploads are kept, `deliveries` how many webhooks for each tenant.
+    microdollars; `files` is how many bytes of uploads are kept, `deliveries` beyond how many webhooks of a
+    tenant those that are over go.
     """
 
     def __init__(
@@ -233,6 +235,7 @@ class MemoryStore:
             job_id
             for job_id, owner in self._owners.items()
             if self._tenants[owner].jobs[job_id].at(moments[owner]).ended
+            and not self._tenants[owner].outbox.waits(job_id)
         )
         leaving = list(itertools.islice(finished, surplus))
         if not leaving:
@@ -241,3 +244,4 @@ class MemoryStore:
             record = self._tenants[self._owners.pop(job_id)]
             del record.jobs[job_id]
             record.going.pop(job_id, None)
+            record.outbox.drop(job_id)

@@ -164,7 +164,7 @@ class Settings:
         10_000,
         parse_count(1, 10**9),
         "COUNT",
-        "How many deliveries are kept for each tenant; the oldest over go first.",
+        "How many webhooks are on record for each tenant; beyond that those that are over go, none that waits.",
     )
 
 
