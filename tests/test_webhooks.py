@@ -101,6 +101,18 @@ async def test_a_failure_is_told_too() -> None:
     assert [] == differences(SAMPLES["webhook-failed"], received.prediction, origin=origin)
 
 
+@pytest.mark.parametrize("reading", ["404", "deleted"])
+@on_loop
+async def test_a_prediction_deleted_before_its_end_is_told_of_as_if_it_were_not(reading: str) -> None:
+    with receiving() as receiver:
+        async with serving(store := WatchedStore(), settings(assume={"wavespeed.deleted": reading})) as origin:
+            job_id = (await submit(origin, query(receiver.origin), max_images=2)).body["data"]["id"]
+            await store.erase("key", [job_id])
+            await store.advance(2_500)
+            received = await receiver.next()
+    assert [] == differences(SAMPLES["webhook-completed"], received.prediction, origin=origin)
+
+
 @on_loop
 async def test_the_secret_is_the_tenants_and_comes_from_the_seed() -> None:
     secrets = []
