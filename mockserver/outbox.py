@@ -11,6 +11,10 @@ from understudy.mockserver.jobs import Job
 from understudy.mockserver.webhooks import Attempt, Delivery, Outcome, expected
 
 
+AT_ONCE = 16
+"""How many of one tenant's deliveries are under way at most, so that hanging receivers delay nobody else's."""
+
+
 class _Lease(NamedTuple):
     """From an instant on the tenant's clock until one on the wall, a delivery is in somebody's hands."""
 
@@ -62,7 +66,7 @@ class Outbox:
             heapq.heappop(self._due)
         expiry = min((lease.until for lease in self._taken.values()), default=None)
         # No time passes on a manual clock while a delivery is under way: it is over before the next one begins.
-        if not self._due or (expiry is not None and clock.rate == 0):
+        if not self._due or len(self._taken) >= (1 if clock.rate == 0 else AT_ONCE):
             return expiry
         due = clock.wall_at(self._due[0][0], wall_now)
         return due if expiry is None else expiry if due is None else min(due, expiry)

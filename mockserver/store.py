@@ -95,7 +95,7 @@ class Store(Protocol):
         """Waits until a delivery is due, of whatever tenant, and hands out that which is due first. For `lease`
         milliseconds of real time nobody else gets it; whoever has not settled it by then has lost it.
 
-        On a manual clock, a tenant's deliveries are handed out one after the other."""
+        Of one tenant only so many are in somebody's hands at once; on a manual clock, only one."""
 
     async def settle(self, delivery: Delivery, attempt: Attempt, backoff: int) -> None:
         """Keeps how an attempt went; where it failed and another is left, the delivery is due again after the backoff.

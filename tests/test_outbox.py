@@ -12,6 +12,7 @@ from understudy.mockserver.app import create_app
 from understudy.mockserver.clock import Clock
 from understudy.mockserver.jobs import Hook, Job, Phase, Plan, Submission
 from understudy.mockserver.memory_store import MemoryStore
+from understudy.mockserver.outbox import AT_ONCE
 from understudy.mockserver.webhook_hosts import parse_hosts
 from understudy.mockserver.webhooks import Attempt, Outcome
 
@@ -95,6 +96,20 @@ async def test_a_manual_clock_hands_out_one_after_the_other_and_others_do_not_wa
     waiting = asyncio.ensure_future(taken(store))
     await store.settle(first, ACCEPTED, 1_000)
     assert "two" == await waiting
+
+
+@on_loop
+async def test_of_one_tenants_deliveries_so_many_are_under_way_and_no_more() -> None:
+    wall = Wall()
+    store = MemoryStore(Clock.real(), wall_clock=wall)
+    for number in range(AT_ONCE + 1):
+        await put(store, str(number))
+    await put(store, "other", "other", replace(PLAN, run_time=20))
+    wall.now = 100
+    hung = [await store.next_delivery(1_000) for _ in range(AT_ONCE)]
+    assert "other" == await taken(store)
+    await store.settle(hung[0], ACCEPTED, 1_000)
+    assert str(AT_ONCE) == await taken(store)
 
 
 @on_loop
