@@ -84,10 +84,11 @@ class BadWebhook(Refusal):
 
 @dataclass(eq=False)
 class HostRefused(Refusal):
-    """The settings do not allow webhooks to go to this host, because of the address that it has."""
+    """The settings do not allow webhooks to go to this host, because of the address that it has. `allowed` is what they allow."""
 
     host: str
     address: str
+    allowed: str
 
 
 class WebhookWithBase64(Refusal):

@@ -56,8 +56,8 @@ def word(refusal: Refusal) -> tuple[int, str]:
         case BadWebhook(url=url):
             must = f"an absolute http or https URL of at most {URL_LIMIT} characters"
             return 400, f"webhook must be {must}, got {_found(url)}; please use such a URL"
-        case HostRefused(host=host, address=address):
-            allow = f"please allow it with --webhook-hosts {host}, or with the setting webhook_hosts"
+        case HostRefused(host=host, address=address, allowed=allowed):
+            allow = f"please allow it with --webhook-hosts {allowed},{host}, or with the setting webhook_hosts"
             return 400, f'webhook host "{host}" ({address}) is not among the allowed hosts; {allow}'
         case SyncTimeout():
             return 504, "Gateway Timeout"
