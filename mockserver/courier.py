@@ -46,10 +46,13 @@ class Courier:
 
     async def admit(self, url: str) -> None:
         """Raises BadWebhook or HostRefused for a URL that is not delivered to."""
+        limit = self._settings.webhook_url_limit
         try:
             target = parse_target(url)
         except ValueError:
-            raise BadWebhook(url) from None
+            raise BadWebhook(url, limit) from None
+        if len(url) > limit:
+            raise BadWebhook(url, limit)
         lookup = asyncio.ensure_future(self._addresses(target))
         # Not asyncio.timeout: a request that is begun outside a task has none to cancel until it first waits.
         try:

@@ -10,7 +10,6 @@ from understudy.mockserver.clock import Clock
 from understudy.mockserver.jobs import Job
 from understudy.mockserver.webhooks import Attempt, Delivery, Outcome, expected
 
-
 AT_ONCE = 16
 """How many of one tenant's deliveries are under way at most, so that hanging receivers delay nobody else's."""
 

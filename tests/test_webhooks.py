@@ -300,6 +300,13 @@ async def test_what_is_no_url_is_refused(url: str) -> None:
 
 @pytest.mark.parametrize(("length", "expected"), [(2_048, 200), (2_049, 400)])
 @on_loop
+async def test_the_longest_url_is_a_setting(length: int, expected: int) -> None:
+    async with serving(of=settings(webhook_url_limit=100)) as origin:
+        assert expected == (await submit(origin, query("http://127.0.0.1/".ljust(length - 1_948, "a")))).status
+
+
+@pytest.mark.parametrize(("length", "expected"), [(2_048, 200), (2_049, 400)])
+@on_loop
 async def test_a_url_has_a_longest_length(length: int, expected: int) -> None:
     async with serving() as origin:
         assert expected == (await submit(origin, query("http://127.0.0.1/".ljust(length, "a")))).status
