@@ -258,7 +258,9 @@ def test_a_form_without_a_file_is_refused(talk: Talk, content: bytes, content_ty
 
 
 def test_a_form_with_two_files_is_refused(talk: Talk) -> None:
-    assert 400 == form(talk, [("file", ("a", b"a")), ("file", ("b", b"b"))]).status_code
+    answer = form(talk, [("file", ("a", b"a")), ("file", ("b", b"b"))])
+    text = 'field "file" must be exactly one file, got array with 2 items; please use the expected format'
+    assert (400, {"code": 400, "message": text}) == (answer.status_code, answer.json())
 
 
 def test_uploads_need_a_key(talk: Talk) -> None:
