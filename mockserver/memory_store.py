@@ -191,6 +191,10 @@ class MemoryStore:
         record = self._tenants.get(tenant)
         return () if record is None else record.outbox.deliveries
 
+    async def undelivered(self) -> dict[str, int]:
+        waiting = {tenant: record.outbox.waiting for tenant, record in self._senders.items()}
+        return {tenant: count for tenant, count in waiting.items() if count}
+
     async def clock(self, tenant: str) -> Clock:
         record = self._tenants.get(tenant)
         return self._default_clock if record is None else record.clock

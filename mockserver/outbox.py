@@ -38,6 +38,11 @@ class Outbox:
         """All that are kept, in order of submission."""
         return tuple(self._kept.values())
 
+    @property
+    def waiting(self) -> int:
+        """How many are not over yet."""
+        return len(self._kept) - len(self._over)
+
     def expect(self, job: Job) -> None:
         """Takes note of what a job's timeline promises now. Once a delivery is on its way, that is settled."""
         kept = self._kept.get(job.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from understudy.mockserver.clock import Clock
@@ -103,6 +103,9 @@ class Store(Protocol):
 
     async def deliveries(self, tenant: str) -> Sequence[Delivery]:
         """The record of a tenant's deliveries, in order of submission, bounded."""
+
+    async def undelivered(self) -> Mapping[str, int]:
+        """How many deliveries still wait, for each tenant that has any."""
 
     async def clock(self, tenant: str) -> Clock:
         """A tenant's clock."""
