@@ -56,7 +56,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
     switches = Switches(settings.assume)
     drawings = Drawings(settings.image_cache, draw)
     uploads = Uploads(store)
-    intake = Intake(uploads.own_file)
+    intake = Intake(uploads.own_file, image_limit=settings.image_limit)
     wavespeed = WaveSpeed(switches)
     courier = Courier(store, settings, {wavespeed.name: wavespeed.webhook_body})
     dialects: tuple[_Spoken, ...] = (wavespeed, RunComfy(switches))

@@ -75,8 +75,9 @@ class Desk:
         self._keys = keys
         self._intake = intake
         self._habits = Habits.of(Switches(settings.assume))
-        self._rules = {model_id: InputRules(model, dialect.media) for model_id, model in models.items()}
-        self._no_rules = InputRules(stand_in(dialect.name, "any/model"), dialect.media)
+        media = dataclasses.replace(dialect.media, image_limit=settings.image_limit)
+        self._rules = {model_id: InputRules(model, media) for model_id, model in models.items()}
+        self._no_rules = InputRules(stand_in(dialect.name, "any/model"), media)
 
     def authenticate(self, call: Call) -> str:
         """The tenant that a call's key names. Raises Unauthenticated."""

@@ -45,10 +45,11 @@ class _Tenant:
 
 class MemoryStore:
     """Keeps everything in this process: when there are more than `jobs` jobs, or their input images take more than
-    `pictures` bytes, the oldest finished ones go first.
+    `pictures` bytes, the oldest finished ones go first, those whose webhook is under way last.
 
     `default_clock` is the clock of a tenant that has not set its own; `balance` is what everyone starts with, in
-    microdollars; `files` is how many bytes of uploads are kept, `deliveries` how many webhooks for each tenant.
+    microdollars; `files` is how many bytes of uploads are kept, `deliveries` beyond how many webhooks of a
+    tenant those that are over go.
     """
 
     def __init__(
@@ -208,6 +209,10 @@ class MemoryStore:
         record = self._tenants.get(tenant)
         return () if record is None else record.outbox.deliveries
 
+    async def undelivered(self) -> dict[str, int]:
+        waiting = {tenant: record.outbox.waiting for tenant, record in self._senders.items()}
+        return {tenant: count for tenant, count in waiting.items() if count}
+
     async def clock(self, tenant: str) -> Clock:
         record = self._tenants.get(tenant)
         return self._default_clock if record is None else record.clock
@@ -248,13 +253,18 @@ class MemoryStore:
         """Drops a hundredth of a bound at once, so that the search for finished jobs is paid for rarely."""
         count, weight = len(self._owners) - self._bound, self._weight - self._pictures
         moments = {tenant: self._now(tenant) for tenant in self._tenants}
-        finished = (job for job in self._all() if job.at(moments[job.tenant]).ended)
+        finished = (
+            job
+            for job in self._all()
+            if job.at(moments[job.tenant]).ended and not self._tenants[job.tenant].outbox.waits(job.id)
+        )
         more = (self._bound // 100 if count > 0 else 0, self._pictures // 100 if weight > 0 else 0)
         leaving = _oldest(finished, count + more[0], weight + more[1]) or _oldest(self._all(), count, weight)
         for job in leaving:
             record = self._tenants[self._owners.pop(job.id)]
             del record.jobs[job.id]
             record.going.pop(job.id, None)
+            record.outbox.drop(job.id)
             self._weight -= _weight(job)
 
     def _all(self) -> Iterator[Job]:
