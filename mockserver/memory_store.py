@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
 
 from understudy.mockserver.clock import Clock, Wall, wall
 from understudy.mockserver.files import Content, FoundFile, Shelf, StoredFile
@@ -14,33 +13,10 @@ from understudy.mockserver.outbox import Outbox
 from understudy.mockserver.queueing import schedule
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Account, Found, Interrupted, Turn
+from understudy.mockserver.tenants import Tenant, oldest, weight_of
 from understudy.mockserver.waiters import Waiters
 from understudy.mockserver.wallets import Wallet
 from understudy.mockserver.webhooks import Attempt, Delivery
-
-
-@dataclass(slots=True)
-class _Tenant:
-    """`going` are the jobs that had not ended when somebody last looked."""
-
-    clock: Clock
-    outbox: Outbox
-    ordinal: int = 0
-    uploads: int = 0
-    jobs: dict[str, Job] = field(default_factory=dict)
-    going: dict[str, Job] = field(default_factory=dict)
-    crowd: int = 64
-    wallets: dict[str, Wallet] = field(default_factory=dict)
-    waiters: Waiters = field(default_factory=Waiters)
-
-    def put(self, job: Job) -> None:
-        self.jobs[job.id] = self.going[job.id] = job
-        if job.submission.webhook is not None:
-            self.outbox.expect(job)
-
-    def prune(self, now: int) -> None:
-        self.going = {job_id: job for job_id, job in self.going.items() if not job.at(now).ended}
-        self.crowd = 2 * len(self.going) + 64
 
 
 class MemoryStore:
@@ -71,10 +47,10 @@ class MemoryStore:
         self._balance = balance
         self._shelf = Shelf(files)
         self._deliveries = deliveries
-        self._senders: dict[str, _Tenant] = {}
+        self._senders: dict[str, Tenant] = {}
         self._couriers = Waiters()
         self._owners: dict[str, str] = {}
-        self._tenants: dict[str, _Tenant] = {}
+        self._tenants: dict[str, Tenant] = {}
 
     @classmethod
     def of(cls, settings: Settings, default_clock: Clock | None = None) -> MemoryStore:
@@ -112,7 +88,7 @@ class MemoryStore:
         elif len(record.going) > record.crowd:
             record.prune(now)
         if job.submission.pictures:
-            self._weight += _weight(job)
+            self._weight += weight_of(job)
         if len(self._owners) > self._bound or self._weight > self._pictures:
             self._make_room()
         return Found(job, now)
@@ -232,13 +208,13 @@ class MemoryStore:
         record = self._tenants.get(tenant)
         return (self._default_clock if record is None else record.clock).now(self._wall())
 
-    def _tenant(self, tenant: str) -> _Tenant:
+    def _tenant(self, tenant: str) -> Tenant:
         record = self._tenants.get(tenant)
         if record is None:
-            record = self._tenants[tenant] = _Tenant(self._default_clock, Outbox(self._deliveries))
+            record = self._tenants[tenant] = Tenant(self._default_clock, Outbox(self._deliveries))
         return record
 
-    def _reschedule(self, record: _Tenant, provider: str, now: int) -> None:
+    def _reschedule(self, record: Tenant, provider: str, now: int) -> None:
         """Gives every queued job of a provider the start that the capacity allows it."""
         wallet = record.wallets[provider]
         record.prune(now)
@@ -259,30 +235,13 @@ class MemoryStore:
             if job.at(moments[job.tenant]).ended and not self._tenants[job.tenant].outbox.waits(job.id)
         )
         more = (self._bound // 100 if count > 0 else 0, self._pictures // 100 if weight > 0 else 0)
-        leaving = _oldest(finished, count + more[0], weight + more[1]) or _oldest(self._all(), count, weight)
+        leaving = oldest(finished, count + more[0], weight + more[1]) or oldest(self._all(), count, weight)
         for job in leaving:
             record = self._tenants[self._owners.pop(job.id)]
             del record.jobs[job.id]
             record.going.pop(job.id, None)
             record.outbox.drop(job.id)
-            self._weight -= _weight(job)
+            self._weight -= weight_of(job)
 
     def _all(self) -> Iterator[Job]:
         return (self._tenants[owner].jobs[job_id] for job_id, owner in self._owners.items())
-
-
-def _weight(job: Job) -> int:
-    """The bytes of a job's input images as they are kept."""
-    return sum(len(picture.thumbnail) for picture in job.submission.pictures)
-
-
-def _oldest(jobs: Iterable[Job], count: int, weight: int) -> list[Job]:
-    """The first of the jobs: so many, and so many more that they have this weight."""
-    taken: list[Job] = []
-    for job in jobs:
-        if count <= 0 and weight <= 0:
-            break
-        taken.append(job)
-        count -= 1
-        weight -= _weight(job)
-    return taken
