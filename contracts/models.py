@@ -22,7 +22,8 @@ class Model:
 
     `input_schema` is the published schema made compilable (`float` read as `number`); `entry` is the catalogue entry
     exactly as published. The price of a job is `price_microdollars`, times the input called `price_field` if there is
-    one. `output_format` is "jpeg" or "png". `readings` maps a switch and a value to a merge patch of the input schema.
+    one. `output_format` is "jpeg", "png" or "webp". `readings` maps a switch and a value to a merge patch of the input
+    schema.
     """
 
     provider: str

@@ -47,7 +47,9 @@ def small_value(schema: Mapping[str, Any]) -> Any:
         return schema["default"] if "default" in schema else schema["enum"][0]
     match schema.get("type"):
         case "object":
-            return {name: small_value(schema["properties"][name]) for name in schema.get("required", ())}
+            return {
+                name: small_value(schema.get("properties", {}).get(name, {})) for name in schema.get("required", ())
+            }
         case "array":
             return [small_value(schema.get("items", {}))] * schema.get("minItems", 1)
         case "integer" | "number":

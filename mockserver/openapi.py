@@ -41,11 +41,10 @@ class Documents:
         return {**self._kept[provider], "servers": [{"url": origin}]}
 
     async def _document(self, request: Request) -> Response:
-        try:
-            document = self.get(request.path_params["provider"], _origin(request))
-        except KeyError:
-            return self._unknown(request)
-        return Response(orjson.dumps(document), media_type="application/json")
+        provider = request.path_params["provider"]
+        if provider not in self._models:
+            return self._unknown(provider)
+        return Response(orjson.dumps(self.get(provider, _origin(request))), media_type="application/json")
 
     async def _overview(self, request: Request) -> Response:
         from understudy.mockserver.docs_page import overview
@@ -56,13 +55,12 @@ class Documents:
         from understudy.mockserver.docs_page import page
 
         provider = request.path_params["provider"]
-        try:
-            return HTMLResponse(page(provider, list(self._models), self.get(provider, _origin(request))))
-        except KeyError:
-            return self._unknown(request)
+        if provider not in self._models:
+            return self._unknown(provider)
+        return HTMLResponse(page(provider, list(self._models), self.get(provider, _origin(request))))
 
-    def _unknown(self, request: Request) -> Response:
-        asked, known = request.path_params["provider"], ", ".join(self._models)
+    def _unknown(self, asked: str) -> Response:
+        known = ", ".join(self._models)
         return JSONResponse({"error": f'There is no provider "{asked}"; there are: {known}.'}, status_code=404)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 class Refusal(Exception):
@@ -121,6 +121,7 @@ class Problem:
 
 @dataclass(eq=False)
 class Invalid(Refusal):
-    """The inputs break their model's schema, in one way or more."""
+    """What was asked for breaks its schema, in one way or more; `place` is the part of the request that it stood in."""
 
     problems: tuple[Problem, ...]
+    place: Literal["body", "query"] = "body"

@@ -71,10 +71,10 @@ def _whole_number(asked: Mapping[str, str], name: str, default: int, *, least: i
     """A parameter's number. Raises Invalid: how the provider refuses one out of bounds is assumed."""
     text = asked.get(name, str(default))
     if not (text.isascii() and text.removeprefix("-").isdigit()):
-        raise Invalid((Problem((name,), "type", ("integer",), text),))
+        raise Invalid((Problem((name,), "type", ("integer",), text),), "query")
     number = int(text[:20])
     if number < least:
-        raise Invalid((Problem((name,), "minimum", least, number),))
+        raise Invalid((Problem((name,), "minimum", least, number),), "query")
     if number > most:
-        raise Invalid((Problem((name,), "maximum", most, number),))
+        raise Invalid((Problem((name,), "maximum", most, number),), "query")
     return number

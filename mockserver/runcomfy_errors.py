@@ -47,18 +47,18 @@ class Errors:
 
     def _body(self, refusal: Refusal) -> dict[str, Any]:
         match refusal:
-            case Invalid(problems=problems):
-                return self._complain([(problem.path, complain(problem), problem.rule) for problem in problems])
+            case Invalid(problems=problems, place=place):
+                return self._complain([(problem.path, complain(problem), problem.rule) for problem in problems], place)
             case Malformed(found=found):
-                return self._complain([((), f"the body must be a JSON object, not {found}", "json_object")])
+                return self._complain([((), f"the body must be a JSON object, not {found}", "json_object")], "body")
         code, message = word(refusal)
         return {"error_code": self._codes.get(type(refusal), code), "error_message": message}
 
-    def _complain(self, complaints: list[tuple[Path, str, str]]) -> dict[str, Any]:
+    def _complain(self, complaints: list[tuple[Path, str, str]], place: str) -> dict[str, Any]:
         """With a `detail` array: known of the sibling product, inferred for this one. Each is path, text and rule."""
         message = "; ".join(f"{'.'.join(map(str, path))}: {text}" if path else text for path, text, _ in complaints)
         detail = [
-            {"loc": ["body", *path], "msg": text, "type": RULES.get(rule, rule)} for path, text, rule in complaints
+            {"loc": [place, *path], "msg": text, "type": RULES.get(rule, rule)} for path, text, rule in complaints
         ]
         return {
             "error_code": self._invalid,

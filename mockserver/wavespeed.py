@@ -37,6 +37,7 @@ from understudy.mockserver.refusals import (
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Found
 from understudy.mockserver.switches import Switches
+from understudy.mockserver.wavespeed_envelope import envelope
 from understudy.mockserver.wavespeed_errors import CREDITS, complain, word
 
 WORDS = {
@@ -117,7 +118,7 @@ class WaveSpeed:
 
         async def webhook_secret(tenant: str, call: Call) -> Reply:
             data = {"secret": desk.courier.secret(tenant)}
-            return Reply(200, orjson.dumps(data) if self._bare_secret else _encode(data))
+            return Reply(200, orjson.dumps(data) if self._bare_secret else envelope(data))
 
         async def cancel(tenant: str, call: Call) -> Reply:
             job, now, _ = await desk.cancel(tenant, call, frozenset({Phase.QUEUED, Phase.RUNNING}))
@@ -166,14 +167,14 @@ class WaveSpeed:
             raise SyncTimeout
         text = f"Sync mode timed out after {desk.sync_limit / 1000:g} seconds. {STILL_PROCESSING}"
         trouble = Failure(text=text, code=5004)
-        return Reply(200, _encode(prediction(job, Phase.RUNNING, call.origin, self._forms, trouble=trouble)))
+        return Reply(200, envelope(prediction(job, Phase.RUNNING, call.origin, self._forms, trouble=trouble)))
 
     async def _answer(self, desk: Desk, job: Job, phase: Phase, origin: str) -> Reply:
         """The prediction as a poll shows it; its images inside it where that was asked for."""
         if not job.submission.base64 or phase is not Phase.SUCCEEDED or job.erased:
             return Reply(200, self._bodies.get("result", job, phase, origin, self._result))
         data = prediction(job, phase, origin, self._forms)
-        return Reply(200, await embed(desk.drawings, job, lambda images: _encode({**data, "outputs": images})))
+        return Reply(200, await embed(desk.drawings, job, lambda images: envelope({**data, "outputs": images})))
 
     def late_failure(self, problems: tuple[Problem, ...]) -> Failure | None:
         if not self._validates_late:
@@ -188,17 +189,13 @@ class WaveSpeed:
         return json_reply(status, {"code": status, "message": message})
 
     def _submitted(self, job: Job, origin: str) -> bytes:
-        return _encode(prediction(job, Phase.QUEUED, origin, self._forms, submitting=True))
+        return envelope(prediction(job, Phase.QUEUED, origin, self._forms, submitting=True))
 
     def _result(self, job: Job, phase: Phase, origin: str) -> bytes:
-        return _encode(self._describe(job, phase, origin))
+        return envelope(self._describe(job, phase, origin))
 
     def _describe(self, job: Job, phase: Phase, origin: str) -> dict[str, Any]:
         return prediction(job, phase, origin, self._forms)
-
-
-def _encode(data: object) -> bytes:
-    return orjson.dumps({"code": 200, "message": "success", "data": data})
 
 
 def prediction(

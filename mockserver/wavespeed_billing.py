@@ -9,12 +9,13 @@ from typing import Any
 
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
-from understudy.mockserver.exchange import Call, Reply, json_reply
+from understudy.mockserver.exchange import Call, Reply
 from understudy.mockserver.jobs import Job, Phase
 from understudy.mockserver.ledger import Entry, cost, entries
 from understudy.mockserver.moments import format_second
 from understudy.mockserver.money import dollars
 from understudy.mockserver.request_rules import MOMENT, PAGE, TEXT, TEXTS, RequestRules, period
+from understudy.mockserver.wavespeed_envelope import success
 
 _FILTERS = {"billing_type": TEXT, "model_uuid": TEXT, "access_key_uuid": TEXT, "prediction_uuids": TEXTS}
 _SEARCH = RequestRules({**PAGE, **_FILTERS, "start_time": MOMENT, "end_time": MOMENT})
@@ -45,7 +46,7 @@ def operations(desk: Desk, word: Callable[[Job, Phase], str]) -> tuple[Operation
         page, size = int(asked.get("page", 1)), int(asked.get("page_size", 100))
         shown = found[(page - 1) * size : page * size]
         items = [_billing(entry, word(entry.job, entry.job.at(account.now)), key) for entry in shown]
-        return _success({"page": page, "has_more": len(found) > page * size, "items": items})
+        return success({"page": page, "has_more": len(found) > page * size, "items": items})
 
     async def usage(tenant: str, call: Call) -> Reply:
         asked = _USAGE.read(call.body)
@@ -56,7 +57,7 @@ def operations(desk: Desk, word: Callable[[Job, Phase], str]) -> tuple[Operation
             for job in account.jobs
             if start <= job.submitted <= end and asked.get("model_uuid", job.submission.model) == job.submission.model
         ]
-        return _success(_usage(desk, jobs, account.now, per_model=asked.get("per_model_usage", True)))
+        return success(_usage(desk, jobs, account.now, per_model=asked.get("per_model_usage", True)))
 
     return (
         Operation("billings", "POST", "/api/v3/billings/search", billings),
@@ -142,7 +143,3 @@ def _day(job: Job) -> str:
 
 def _uuid(kind: str, name: str) -> str:
     return blake2b(f"{kind}\0{name}".encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-
-
-def _success(data: object) -> Reply:
-    return json_reply(200, {"code": 200, "message": "success", "data": data})

@@ -5,19 +5,18 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-import orjson
-
 from understudy.contracts.catalogue import Model
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
 from understudy.mockserver.exchange import Call, Reply
+from understudy.mockserver.wavespeed_envelope import envelope
 
 
 def operations(desk: Desk) -> tuple[Operation, ...]:
     @lru_cache(maxsize=16)
     def body(origin: str) -> bytes:
         listed = [_entry(model, origin) for model in desk.models.values()]
-        return orjson.dumps({"code": 200, "message": "success", "data": listed})
+        return envelope(listed)
 
     async def models(tenant: str, call: Call) -> Reply:
         return Reply(200, body(call.origin))

@@ -14,7 +14,7 @@ from starlette.types import Message
 from understudy.contracts import catalogue
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
-from understudy.mockserver.exchange import Call, Reply, json_reply
+from understudy.mockserver.exchange import Call, Reply
 from understudy.mockserver.files import StoredFile
 from understudy.mockserver.moments import format_second
 from understudy.mockserver.refusals import FileTooLarge, Invalid, Problem
@@ -30,6 +30,7 @@ from understudy.mockserver.uploads import (
     media_type_of,
     ticket_headers,
 )
+from understudy.mockserver.wavespeed_envelope import success
 
 AROUND = 65_536
 """Bytes that a form may have around its file: boundaries, headers, other fields."""
@@ -72,12 +73,12 @@ def operations(desk: Desk, settings: Settings, switches: Switches) -> tuple[Oper
             "headers": ticket_headers(file),
             "expires_at": f"{format_second(expires // 1000)}Z",
         }
-        return _success({**_described(file, call.origin), "upload": instruction})
+        return success({**_described(file, call.origin), "upload": instruction})
 
     async def form(tenant: str, call: Call) -> Reply:
         name, media_type, data = await _read_form(call, limits)
         file = await keep(tenant, name, media_type, len(data), data)
-        return _success(_described(file, call.origin))
+        return success(_described(file, call.origin))
 
     return (
         Operation("uploads", "POST", "/api/v3/media/uploads", ticket),
@@ -135,7 +136,3 @@ def _described(file: StoredFile, origin: str) -> dict[str, Any]:
         "filename": file.name,
         "size": file.size,
     }
-
-
-def _success(data: object) -> Reply:
-    return json_reply(200, {"code": 200, "message": "success", "data": data})

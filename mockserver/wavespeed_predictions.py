@@ -8,10 +8,11 @@ from typing import Any
 
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
-from understudy.mockserver.exchange import Call, Reply, json_reply
+from understudy.mockserver.exchange import Call, Reply
 from understudy.mockserver.jobs import Job, Phase
 from understudy.mockserver.request_rules import MOMENT, PAGE, TEXT, TEXTS, RequestRules, period
 from understudy.mockserver.switches import Switches
+from understudy.mockserver.wavespeed_envelope import success
 
 LISTED = 7 * 86_400_000
 """Milliseconds for which a prediction is listed (documented)."""
@@ -49,18 +50,14 @@ def operations(
         shown = found[(page - 1) * size : page * size]
         total = {"total": len(found)} if switches["wavespeed.list_total"] == "present" else {}
         items = [describe(job, job.at(now), call.origin) for job in shown]
-        return _success({"page": page, "items": items, **total})
+        return success({"page": page, "items": items, **total})
 
     async def delete(tenant: str, call: Call) -> Reply:
         asked = _DELETE.read(call.body)
         ids = {job_id for job_id in asked["ids"] if _ID.fullmatch(job_id)}
-        return _success({"deleted_count": await desk.store.erase(tenant, ids)})
+        return success({"deleted_count": await desk.store.erase(tenant, ids)})
 
     return (
         Operation("list", "POST", "/api/v3/predictions", list_predictions),
         Operation("delete", "POST", "/api/v3/predictions/delete", delete),
     )
-
-
-def _success(data: object) -> Reply:
-    return json_reply(200, {"code": 200, "message": "success", "data": data})

@@ -76,6 +76,8 @@ def test_every_page_of_every_size_is_a_slice_of_the_whole(talk: Talk) -> None:
 def test_a_page_that_cannot_be_is_refused(talk: Talk, query: str, text: str) -> None:
     answer = talk.call("GET", f"/v1/models?{query}")
     assert (422, f"Input validation failed: {text}") == (answer.status_code, answer.json()["error_message"])
+    (detail,) = answer.json()["detail"]
+    assert ["query", query.partition("=")[0]] == detail["loc"]
 
 
 def test_models_are_found_by_text_category_and_kind(talk: Talk) -> None:

@@ -1,16 +1,20 @@
 """The OpenAPI documents and their pages, as served."""
 
+import asyncio
+import dataclasses
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 
 from understudy.contracts import catalogue
 from understudy.contracts.openapi import openapi
 from understudy.mockserver.app import create_app
 from understudy.mockserver.docs_text import small_value
+from understudy.mockserver.openapi import Documents
 from understudy.mockserver.server import running
 from understudy.mockserver.settings import Settings
 
@@ -77,6 +81,20 @@ def test_an_unknown_provider_is_told_those_that_exist(client: httpx.Client, path
     assert {"error": 'There is no provider "fal"; there are: wavespeed, runcomfy.'} == answer.json()
 
 
+def test_a_document_that_cannot_be_made_is_no_unknown_provider() -> None:
+    (model, *_) = catalogue.models("wavespeed").values()
+    broken = Documents({"wavespeed": {"a/b": dataclasses.replace(model, input_schema={})}}, {})
+    app = Starlette(routes=broken.routes())
+
+    async def get(path: str) -> None:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            await client.get(path)
+
+    for path in ("/_understudy/openapi/wavespeed.json", "/_understudy/docs/wavespeed"):
+        with pytest.raises(KeyError, match="properties"):
+            asyncio.run(get(path))
+
+
 def test_the_first_page_leads_to_each_provider(client: httpx.Client) -> None:
     links = Page(client.get("/_understudy/docs").text).links
     assert {f"/_understudy/docs/{provider}" for provider in catalogue.PROVIDERS} <= set(links)
@@ -119,6 +137,7 @@ def test_a_page_shows_every_operation_and_every_sample_that_holds(client: httpx.
         ({"type": "boolean"}, False),
         ({"type": "array", "items": {"type": "integer"}, "minItems": 2}, [1, 1]),
         ({"type": "object", "properties": {"a": {"type": "boolean"}, "b": {}}, "required": ["a"]}, {"a": False}),
+        ({"type": "object", "required": ["unlisted"]}, {"unlisted": "https://example.com/shoe.png"}),
         ({"type": "string", "title": "Prompt"}, "A red shoe"),
         ({"type": "string"}, "https://example.com/shoe.png"),
     ],
