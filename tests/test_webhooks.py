@@ -15,7 +15,7 @@ from serving import MODEL, Received, WatchedStore, get, on_loop, receiving, resu
 from understudy.contracts import catalogue
 from understudy.contracts.compare import differences
 from understudy.mockserver.jobs import Phase
-from understudy.mockserver.webhook_hosts import parse_hosts
+from understudy.mockserver.webhook_hosts import parse_address, parse_hosts
 from understudy.mockserver.webhooks import Outcome, sign
 
 SAMPLES = {sample.name: sample for sample in catalogue.samples("wavespeed")}
@@ -417,3 +417,8 @@ async def test_a_host_is_checked_again_when_it_is_delivered_to() -> None:
             await store.advance(2_500)
             assert "127.0.0.1 (127.0.0.1) is not among webhook_hosts" == (await store.settled.get()).error
     assert 0 == receiver.waiting
+
+
+@pytest.mark.parametrize("host", ["cafe", "cafe.babe", "example.com", "99999999999", "0xg"])
+def test_a_name_that_could_be_digits_is_a_name_all_the_same(host: str) -> None:
+    assert parse_address(host) is None
