@@ -1,12 +1,14 @@
 """Models of the user's own, models that nobody knows, and what becomes of keys that a schema does not name."""
 
 import json
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from live import MakeLive
 from talking import QUEUE, RUN, WAVESPEED, conforms, talking
 
 from understudy.contracts import catalogue
@@ -323,3 +325,77 @@ def test_the_webhook_in_the_body_is_known_where_it_counts() -> None:
         body = {"prompt": "A shoe", "webhook_url": ""}
         assert 200 == talk.call("POST", f"/api/v3/{WAVESPEED}", body).status_code
         assert 400 == talk.call("POST", f"/api/v3/{WAVESPEED}", {**body, "webhook": ""}).status_code
+
+
+def ruled(*validations: Any, **schema: Any) -> dict[str, Any]:
+    """A model whose one file has these validations."""
+    file = {"type": "string", **schema, "validations": list(validations)}
+    schema = {"type": "object", "properties": {"file": file}}
+    return {"model_id": "own/ruled", "base_price_usd": 0, "input_schema": schema}
+
+
+def limit(rule: str, value: float, text: str = "too much") -> dict[str, Any]:
+    return {"validation_rule": rule, "validation_value": value, "validation_error": text}
+
+
+def file_of(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64," + b64encode(data).decode()
+
+
+WIDE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (200).to_bytes(4, "big") + (100).to_bytes(4, "big")
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "status"),
+    [
+        ("width_pixels<", 200, 422),
+        ("width_pixels<=", 200, 200),
+        ("height_pixels>", 100, 422),
+        ("height_pixels>=", 100, 200),
+        ("width/height<", 2.5, 200),
+        ("duration_seconds<", 5, 200),
+    ],
+)
+def test_the_rules_of_an_own_model_are_held_as_far_as_they_can_be_measured(
+    make_live: MakeLive, rule: str, value: float, status: int
+) -> None:
+    model = model_from_entry("runcomfy", ruled(limit(rule, value), format="image_uri"))
+    live = make_live(models=(model,))
+
+    assert status == live.client.post("/v1/models/own/ruled", json={"file": file_of("image/png", WIDE)}).status_code
+
+
+@pytest.mark.parametrize(("kind", "status"), [("video/mp4", 200), ("image/mp4", 422)])
+def test_a_file_that_is_no_image_is_not_measured_as_one(make_live: MakeLive, kind: str, status: int) -> None:
+    model = model_from_entry("runcomfy", ruled(limit("file_size_mb<", 5), format="video_uri"))
+    live = make_live(models=(model,))
+
+    assert status == live.client.post("/v1/models/own/ruled", json={"file": file_of(kind, b"film")}).status_code
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        (ruled({}), 'validation 1 of input "file" must be like {"validation_rule": "file_size_mb<", '),
+        (ruled(limit("file_size_mb=", 1)), 'validation 1 of input "file" must be like '),
+        (ruled(limit("file_size_mb<", True)), 'validation 1 of input "file" must be like '),
+        (
+            {
+                "model_id": "own/ruled",
+                "base_price_usd": 0,
+                "input_schema": {"properties": {"file": {"validations": 5}}},
+            },
+            'the validations of input "file" must be an array of ',
+        ),
+        ({"type": "object", "properties": {}}, "around a bare input schema, write {"),
+    ],
+)
+def test_an_own_model_with_rules_that_cannot_be_read_is_refused_at_start(
+    tmp_path: Path, entry: dict[str, Any], told: str
+) -> None:
+    file = tmp_path / "models.json"
+    file.write_text(json.dumps(entry | ({"provider": "runcomfy"} if "model_id" in entry else {})))
+
+    with pytest.raises(SettingsError) as caught:
+        load({"models": str(file)}, {}, None)
+    assert told in str(caught.value)
