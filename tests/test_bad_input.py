@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from live import IMAGE, RUNCOMFY, WAVESPEED, Live, MakeLive
 from PIL import Image
 
+from understudy.mockserver.desk import CALLERS
+
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 
 _FILE = io.BytesIO()
@@ -237,3 +239,11 @@ NAMES = ["prompt", "text", "images", "size", "max_images", "image_size", "seed",
 def test_no_json_object_makes_the_server_stumble(live: Live, inputs: dict[str, Any]) -> None:
     assert live.client.post(WAVESPEED, json=inputs).status_code in (200, 400)
     assert live.client.post(RUNCOMFY, json=inputs).status_code in (200, 422)
+
+
+def test_more_callers_than_are_remembered_are_known_all_the_same(live: Live) -> None:
+    with live.client_of(None) as client:
+        for number in range(CALLERS + 2):
+            answer = client.get("/api/v3/predictions/0/result", headers={"Authorization": f"Bearer {number}"})
+
+            assert answer.status_code == 404
