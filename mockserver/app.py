@@ -18,7 +18,8 @@ from understudy.contracts.catalogue import Model
 from understudy.mockserver.connection import Answerer
 from understudy.mockserver.courier import Courier
 from understudy.mockserver.desk import Desk
-from understudy.mockserver.dialect import Dialect, Endpoint, Operation
+from understudy.mockserver.dialect import Dialect, Operation
+from understudy.mockserver.endpoint import Endpoint
 from understudy.mockserver.exchange import Call, Reply
 from understudy.mockserver.gallery import Draw, Drawings, Gallery
 from understudy.mockserver.images import draw
@@ -31,6 +32,7 @@ from understudy.mockserver.outputs import file_of
 from understudy.mockserver.refusals import UnknownRoute
 from understudy.mockserver.runcomfy import RunComfy
 from understudy.mockserver.settings import Settings
+from understudy.mockserver.stage import Stage
 from understudy.mockserver.store import Store
 from understudy.mockserver.switches import Switches
 from understudy.mockserver.uploads import Uploads
@@ -61,6 +63,8 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
     courier = Courier(store, settings, {wavespeed.name: wavespeed.webhook_body})
     dialects: tuple[_Spoken, ...] = (wavespeed, RunComfy(switches))
 
+    assert settings.seed is not None, "It was drawn above."
+    stage = Stage(store, settings.seed)
     routes: list[Route] = []
     hot: dict[str, dict[str, Endpoint]] = {}
     submits: dict[str, tuple[Endpoint, str]] = {}
@@ -80,7 +84,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
             keys=KeyRules.of(dialect.name, switches),
         )
         for operation in (*dialect.operations(desk, settings), *_unknown(dialect)):
-            endpoint = Endpoint(operation, dialect, desk.authenticate, settings.body_limit)
+            endpoint = Endpoint(operation, dialect, desk.authenticate, settings.body_limit, stage)
             methods = [operation.method] if operation.method else None
             routes.append(Route(operation.path, endpoint, methods=methods, name=f"{dialect.name}.{operation.name}"))
             before, marker, after = operation.path.partition("{id}")

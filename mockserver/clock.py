@@ -6,6 +6,7 @@ All instants are integer milliseconds since 1970-01-01T00:00:00Z. A clock never 
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,16 +28,19 @@ def wall() -> Wall:
 class Clock:
     """`rate` milliseconds pass here for each one on the wall: 1 is real, 60 is scaled, 0 is manual.
 
-    At the wall's `origin` this clock shows `reading`.
+    At the wall's `origin` this clock shows `reading`. An `auto` clock, whose rate is 0, is set forward to what happens
+    next whenever a client waits for it.
     """
 
     rate: int = 1
     origin: int = 0
     reading: int = 0
+    auto: bool = False
 
     def __post_init__(self) -> None:
         if self.rate < 0:
             raise ValueError(f"A clock cannot run at {self.rate}: time does not go back. Give a rate of 0 or more.")
+        assert not (self.auto and self.rate), "An automatic clock stands still between the events it is set to."
 
     @classmethod
     def real(cls) -> Clock:
@@ -70,6 +74,39 @@ class Clock:
             raise ValueError(f"Cannot advance a clock by {milliseconds} ms: time does not go back. Give 0 or more.")
         return dataclasses.replace(self, reading=self.reading + milliseconds)
 
-    def at_rate(self, rate: int, wall_now: int) -> Clock:
+    def at_rate(self, rate: int, wall_now: int, *, auto: bool = False) -> Clock:
         """A clock that shows the same time now and runs at another rate from here."""
-        return Clock(rate, wall_now, self.now(wall_now))
+        return Clock(rate, wall_now, self.now(wall_now), auto)
+
+    def set_to(self, instant: int, wall_now: int) -> Clock:
+        """The same clock, showing this instant now if that is later than what it shows."""
+        return self.advance(max(instant - self.now(wall_now), 0))
+
+
+@dataclass(frozen=True, slots=True)
+class ClockMode:
+    """How a tenant's time passes when nobody has said otherwise: `rate` as for a clock."""
+
+    rate: int = 1
+    auto: bool = False
+
+    def clock(self, wall_now: int) -> Clock:
+        """The clock to begin with: one that stands still begins where it always does, any other shows real time."""
+        if self.rate == 0:
+            return dataclasses.replace(Clock.manual(), auto=self.auto)
+        return Clock.real() if self.rate == 1 else Clock.scaled(self.rate, wall_now)
+
+    def __str__(self) -> str:
+        if self.rate == 0:
+            return "auto" if self.auto else "manual"
+        return "real" if self.rate == 1 else f"{self.rate}x"
+
+
+def parse_clock(text: str) -> ClockMode:
+    """`real`, `manual`, `auto`, or how many times as fast: `60x`. Raises ValueError, which says what is expected."""
+    if text in ("manual", "auto"):
+        return ClockMode(0, text == "auto")
+    match = re.fullmatch(r"(\d{1,6})x", text, re.ASCII)
+    if text != "real" and (match is None or int(match[1]) == 0):
+        raise ValueError(f"{text!r} is no clock: expected real, manual, auto, or how many times as fast, such as 60x")
+    return ClockMode(int(match[1]) if match else 1)

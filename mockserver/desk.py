@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from understudy.contracts.catalogue import Model
+from understudy.mockserver.bending import bend
 from understudy.mockserver.courier import Courier
 from understudy.mockserver.dialect import Dialect
 from understudy.mockserver.exchange import Call
@@ -19,7 +20,7 @@ from understudy.mockserver.jobs import Cause, Failure, Hook, Job, Phase, Submiss
 from understudy.mockserver.key_rules import STRICT, KeyRules
 from understudy.mockserver.limits import UNLIMITED, Limits
 from understudy.mockserver.own_models import is_model_id, stand_in
-from understudy.mockserver.plans import Habits, make_job
+from understudy.mockserver.plans import Chance, Habits, make_job
 from understudy.mockserver.refusals import (
     ForeignJob,
     InsufficientCredits,
@@ -31,6 +32,7 @@ from understudy.mockserver.refusals import (
     UnknownModel,
     WebhookWithBase64,
 )
+from understudy.mockserver.rules import Acting
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.sizes import edit_sides
 from understudy.mockserver.store import Found, Interrupted, Store, Turn
@@ -116,6 +118,7 @@ class Desk:
             submission = dataclasses.replace(submission, webhook=Hook(url, call.origin))
 
         most = self._limits.images
+        acting = call.acting
 
         def make(turn: Turn) -> Job:
             if submission.price > turn.balance:
@@ -123,7 +126,7 @@ class Desk:
             # Whether a submission that alone is beyond the limit would pass is not on record: it does not (assumed).
             if most is not None and turn.images + submission.count > most:
                 raise RateLimited(most)
-            return make_job(
+            job = make_job(
                 self._settings,
                 submission,
                 tenant,
@@ -134,8 +137,25 @@ class Desk:
                 failure=failure,
                 habits=self._habits,
             )
+            return job if acting is None or failure is not None else self._bend(call, acting, job, turn)
 
-        return await self.store.submit(tenant, self.dialect.name, make, capacity=self._limits.capacity)
+        found = await self.store.submit(tenant, self.dialect.name, make, capacity=self._limits.capacity)
+        call.job, call.phase = found.job, Phase.QUEUED
+        return found
+
+    def _bend(self, call: Call, acting: Acting, job: Job, turn: Turn) -> Job:
+        """The job as rules and directives have it. That its inputs are wrong comes before all of them."""
+        assert self._settings.seed is not None, "The seed is drawn before the first job, in create_app."
+        plan, notes = bend(
+            job.plan,
+            acting.job,
+            Chance(self._settings.seed, job.tenant, turn.ordinal),
+            flags_images=self.dialect.flags_images,
+            can_flag=self.dialect.can_flag,
+            webhook=acting.webhook,
+        )
+        call.notes += notes
+        return dataclasses.replace(job, plan=plan)
 
     def model(self, model_id: str) -> Model:
         """The model of that id. Raises UnknownModel."""
@@ -180,7 +200,9 @@ class Desk:
         over = asyncio.ensure_future(self._wait(tenant, found))
         try:
             await asyncio.wait({gone, over}, return_when=asyncio.FIRST_COMPLETED)
-            return over.result() if over.done() else found
+            found = over.result() if over.done() else found
+            call.phase = found.job.at(found.now)
+            return found
         finally:
             gone.cancel()
             over.cancel()
@@ -199,14 +221,29 @@ class Desk:
 
         An erased job is unknown, but to a dialect that shows what has become of it.
         """
+        return self._own(tenant, call, await self.store.find(tenant, call.params["id"]))
+
+    async def poll(self, tenant: str, call: Call) -> Found:
+        """The same for a client that waits for the job to end. A stale answer has the time before its latest mark."""
+        job, now = self._own(tenant, call, await self.store.poll(tenant, call.params["id"]))
+        if call.stale:
+            passed = [mark.at for mark in job.marks if mark.at <= now]
+            if len(passed) > 1:
+                now = passed[-1] - 1
+            else:
+                call.notes += ("stale: the job has had no other state yet",)
+        call.phase = job.at(now)
+        return Found(job, now)
+
+    def _own(self, tenant: str, call: Call, found: Found | None) -> Found:
         job_id = call.params["id"]
-        found = await self.store.find(tenant, job_id)
         if found is None or found.job.submission.provider != self.dialect.name:
             raise UnknownJob(job_id)
         if found.job.tenant != tenant:
             raise ForeignJob(job_id)
         if found.job.erased and not self.dialect.shows_erased:
             raise UnknownJob(job_id)
+        call.job, call.phase = found.job, found.job.at(found.now)
         return found
 
     async def cancel(self, tenant: str, call: Call, only_in: frozenset[Phase]) -> Interrupted:
@@ -215,6 +252,7 @@ class Desk:
         interrupted = await self.store.interrupt(tenant, call.params["id"], Phase.CANCELLED, only_in=only_in)
         if interrupted is None:
             raise UnknownJob(call.params["id"])
+        call.phase = interrupted.job.at(interrupted.now)
         return interrupted
 
 

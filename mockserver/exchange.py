@@ -10,18 +10,22 @@ import orjson
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from understudy.mockserver.jobs import Job, Phase
 from understudy.mockserver.refusals import TooLarge
+from understudy.mockserver.rules import Acting
+from understudy.mockserver.wires import Wire
 
 Headers = tuple[tuple[bytes, bytes], ...]
 JSON: Headers = ((b"content-type", b"application/json"),)
 
 
 class Reply(NamedTuple):
-    """A whole answer. `headers` lack content-length, which the body tells."""
+    """A whole answer. `headers` lack content-length, which the body tells. `wire` is what happens to it on its way."""
 
     status: int
     body: bytes
     headers: Headers = JSON
+    wire: Wire | None = None
 
 
 def json_reply(status: int, content: object) -> Reply:
@@ -34,6 +38,9 @@ class Call:
 
     `query` is the raw query string; `receive` tells when the client has gone. `stream` is there for an operation that
     reads the body itself.
+
+    `acting` is what rules make of it, with `stale` the state of a job that is told is the one before its latest.
+    Whoever answers leaves here which `job` it was about and the `phase` that was told, and `notes` for the journal.
     """
 
     method: str
@@ -46,6 +53,11 @@ class Call:
     body: bytes = b""
     receive: Receive | None = None
     stream: tuple[Scope, Receive] | None = None
+    acting: Acting | None = None
+    stale: bool = False
+    job: Job | None = None
+    phase: Phase | None = None
+    notes: tuple[str, ...] = ()
 
     async def gone(self) -> None:
         """Waits until the client has gone. The body has been read by then."""

@@ -47,6 +47,43 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookTwist:
+    """What goes wrong with a job's webhook on its way.
+
+    `late` is milliseconds; `copies` how often it is delivered; `after_next` puts it behind the next one of its tenant;
+    `forged` has a signature that does not fit, `age` makes its timestamp that many milliseconds old.
+    """
+
+    lost: bool = False
+    late: int = 0
+    copies: int = 1
+    after_next: bool = False
+    forged: bool = False
+    age: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Twists:
+    """What is out of the ordinary about a job, each image by its 1-based index.
+
+    The URL of a `missing` image leads nowhere, a `black` one shows nothing, a `resized` one is half as wide and high.
+    `flags`: images are flagged one by one, also where flagged content fails a job by default. `polls` is on which poll
+    it ends. `expire` is for how many milliseconds after the end its images can be fetched; None for ever.
+    """
+
+    missing: frozenset[int] = frozenset()
+    black: frozenset[int] = frozenset()
+    resized: frozenset[int] = frozenset()
+    flags: bool = False
+    polls: int | None = None
+    expire: int | None = None
+    webhook: WebhookTwist | None = None
+
+
+STRAIGHT = Twists()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What will happen to a job.
 
@@ -61,6 +98,7 @@ class Plan:
     failure: Failure | None = None
     flagged: frozenset[int] = frozenset()
     black: bool = False
+    twists: Twists = STRAIGHT
 
     def __post_init__(self) -> None:
         assert self.outcome.ended, f"A plan ends in a final phase, not in {self.outcome.name}."

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from understudy.mockserver.clock import Clock, Wall, wall
 from understudy.mockserver.files import Content, FoundFile, Shelf, StoredFile
-from understudy.mockserver.jobs import Failure, Interruption, Job, Phase
+from understudy.mockserver.jobs import STRAIGHT, Failure, Interruption, Job, Phase
+from understudy.mockserver.journal import Entry, Journal, Logged
 from understudy.mockserver.outbox import Outbox
 from understudy.mockserver.queueing import schedule
+from understudy.mockserver.rulebook import Rulebook
+from understudy.mockserver.rules import Luck, Rule, Use
 from understudy.mockserver.settings import Settings
-from understudy.mockserver.store import Account, Found, Interrupted, Turn
+from understudy.mockserver.store import Account, Entrance, Found, Interrupted, Turn
 from understudy.mockserver.tenants import Tenant, oldest, weight_of
 from understudy.mockserver.waiters import Waiters
 from understudy.mockserver.wallets import Wallet
@@ -25,7 +28,7 @@ class MemoryStore:
 
     `default_clock` is the clock of a tenant that has not set its own; `balance` is what everyone starts with, in
     microdollars; `files` is how many bytes of uploads are kept, `deliveries` beyond how many webhooks of a
-    tenant those that are over go.
+    tenant those that are over go, `journal` how many exchanges of one are kept; `rules` are what everyone begins with.
     """
 
     def __init__(
@@ -37,6 +40,8 @@ class MemoryStore:
         files: int = 256 * 2**20,
         pictures: int = 256 * 2**20,
         deliveries: int = 10_000,
+        journal: int = 1_000,
+        rules: tuple[Rule, ...] = (),
         wall_clock: Wall | None = None,
     ) -> None:
         self._wall = wall_clock or wall()
@@ -47,6 +52,8 @@ class MemoryStore:
         self._balance = balance
         self._shelf = Shelf(files)
         self._deliveries = deliveries
+        self._journal = journal
+        self._rules = rules
         self._senders: dict[str, Tenant] = {}
         self._couriers = Waiters()
         self._owners: dict[str, str] = {}
@@ -56,13 +63,68 @@ class MemoryStore:
     def of(cls, settings: Settings, default_clock: Clock | None = None) -> MemoryStore:
         """A store with the bounds and the balance of the settings."""
         return cls(
-            default_clock,
+            default_clock or settings.clock.clock(wall()()),
             jobs=settings.jobs,
             balance=settings.balance,
             files=settings.upload_store,
             pictures=settings.reference_store,
             deliveries=settings.webhook_records,
+            journal=settings.journal,
+            rules=settings.rules,
         )
+
+    async def enter(self, tenant: str) -> Entrance:
+        record = self._tenants.get(tenant) or self._tenant(tenant)
+        record.busy += 1
+        wall_now = self._wall()
+        return Entrance(record.clock.now(wall_now), wall_now, record.rulebook.rules)
+
+    async def act(
+        self, tenant: str, fitting: Collection[str], directed: frozenset[str], luck: Luck
+    ) -> Sequence[tuple[Rule, Use]]:
+        return self._tenant(tenant).rulebook.act(fitting, directed, self._now(tenant), luck)
+
+    async def leave(self, tenant: str, entry: Entry) -> None:
+        record = self._tenants[tenant]
+        record.busy -= 1
+        record.journal.add(entry)
+        if record.clock.auto and (record.waiting or record.outbox.waiting):
+            self._hurry(record)
+        if record.listeners:
+            record.listeners.wake()
+
+    async def journal(self, tenant: str, after: int = 0) -> Logged:
+        record = self._tenants.get(tenant)
+        return Logged(1, ()) if record is None else record.journal.after(after)
+
+    async def heard(self, tenant: str, after: int) -> None:
+        record = self._tenant(tenant)
+        if record.journal.count <= after:
+            await record.listeners.sleep(None)
+
+    async def rules(self, tenant: str) -> Sequence[tuple[Rule, Use]]:
+        return self._tenant(tenant).rulebook.uses()
+
+    async def add_rules(self, tenant: str, rules: Sequence[Rule], *, first: bool = False) -> Sequence[Rule]:
+        return self._tenant(tenant).rulebook.add(rules, first=first)
+
+    async def remove_rules(self, tenant: str, ids: Collection[str] | None = None) -> int:
+        return self._tenant(tenant).rulebook.remove(ids)
+
+    async def reset(self, tenant: str) -> None:
+        record = self._tenants.get(tenant)
+        if record is None:
+            return
+        for job in record.jobs.values():
+            del self._owners[job.id]
+            self._weight -= weight_of(job)
+        self._senders.pop(tenant, None)
+        anew = self._tenants[tenant] = self._make_tenant()
+        anew.busy, anew.waiting = record.busy, record.waiting
+        anew.waiters, anew.listeners, anew.settlements = record.waiters, record.listeners, record.settlements
+        for waiters in (anew.waiters, anew.listeners, anew.settlements):
+            waiters.wake()
+        self._couriers.wake()
 
     async def submit(
         self, tenant: str, provider: str, make: Callable[[Turn], Job], *, capacity: int | None = None
@@ -97,6 +159,23 @@ class MemoryStore:
         owner = self._owners.get(job_id)
         return None if owner is None else Found(self._tenants[owner].jobs[job_id], self._now(tenant))
 
+    async def poll(self, tenant: str, job_id: str) -> Found | None:
+        owner = self._owners.get(job_id)
+        if owner is None:
+            return None
+        record = self._tenants[owner]
+        job = record.jobs[job_id]
+        now = self._now(tenant)
+        if owner != tenant or job.erased:
+            return Found(job, now)
+        if job.plan.twists is not STRAIGHT:
+            end = record.poll(job, now)
+            if end is not None:
+                job = self._end(record, job, end)
+        if record.clock.auto and not job.at(now).ended and self._hurry(record, 1):
+            job, now = record.jobs[job_id], self._now(tenant)
+        return Found(job, now)
+
     async def locate(self, job_id: str) -> Found | None:
         owner = self._owners.get(job_id)
         return None if owner is None else Found(self._tenants[owner].jobs[job_id], self._now(owner))
@@ -111,14 +190,7 @@ class MemoryStore:
         now = self._now(tenant)
         if job.at(now) not in only_in or job.at(now).ended:
             return Interrupted(job, now, effective=False)
-        job = job.interrupt(Interruption(now, phase, failure))
-        record.put(job)
-        provider = job.submission.provider
-        record.wallets[provider].expect(job)
-        self._reschedule(record, provider, now)
-        record.waiters.wake()
-        self._couriers.wake()
-        return Interrupted(job, now, effective=True)
+        return Interrupted(self._end(record, job, Interruption(now, phase, failure)), now, effective=True)
 
     async def erase(self, tenant: str, job_ids: Collection[str]) -> int:
         record = self._tenants.get(tenant)
@@ -129,7 +201,7 @@ class MemoryStore:
             record.put(dataclasses.replace(record.jobs[job_id], erased=True))
         return len(there)
 
-    async def ahead(self, tenant: str, job_id: str) -> int:
+    async def before(self, tenant: str, job_id: str) -> int:
         record = self._tenants[tenant]
         now = self._now(tenant)
         provider = record.jobs[job_id].submission.provider
@@ -162,7 +234,17 @@ class MemoryStore:
         record = self._tenant(tenant)
         left = until - self._now(tenant)
         if left > 0:
-            await record.waiters.sleep(None if record.clock.rate == 0 else left / record.clock.rate)
+            me = object()
+            record.waiting[me] = until
+            record.busy -= 1
+            self._hurry(record)
+            try:
+                if me in record.waiting:
+                    await record.waiters.sleep(None if record.clock.rate == 0 else left / record.clock.rate)
+            finally:
+                record = self._tenants[tenant]
+                if record.waiting.pop(me, None) is not None:
+                    record.busy += 1
         return self._now(tenant)
 
     async def next_delivery(self, lease: int) -> Delivery:
@@ -180,6 +262,9 @@ class MemoryStore:
         if record is not None:
             record.outbox.settle(delivery, attempt, record.clock, self._wall(), backoff)
             self._couriers.wake()
+            record.settlements.wake()
+            if record.waiting or record.outbox.waiting:
+                self._hurry(record)
 
     async def deliveries(self, tenant: str) -> tuple[Delivery, ...]:
         record = self._tenants.get(tenant)
@@ -188,6 +273,14 @@ class MemoryStore:
     async def undelivered(self) -> dict[str, int]:
         waiting = {tenant: record.outbox.waiting for tenant, record in self._senders.items()}
         return {tenant: count for tenant, count in waiting.items() if count}
+
+    async def ahead(self, tenant: str) -> Sequence[int]:
+        record = self._tenants.get(tenant)
+        return () if record is None else record.ahead(self._now(tenant))
+
+    async def quiet(self, tenant: str) -> None:
+        while (record := self._tenants.get(tenant)) is not None and record.outbox.pressing(self._now(tenant)):
+            await record.settlements.sleep(None)
 
     async def clock(self, tenant: str) -> Clock:
         record = self._tenants.get(tenant)
@@ -201,6 +294,7 @@ class MemoryStore:
             raise ValueError("A tenant's clock does not go back: start a new tenant, or reset this one.")
         record.clock = changed
         record.waiters.wake()
+        record.listeners.wake()
         self._couriers.wake()
         return changed.now(wall_now)
 
@@ -211,8 +305,28 @@ class MemoryStore:
     def _tenant(self, tenant: str) -> Tenant:
         record = self._tenants.get(tenant)
         if record is None:
-            record = self._tenants[tenant] = Tenant(self._default_clock, Outbox(self._deliveries))
+            record = self._tenants[tenant] = self._make_tenant()
         return record
+
+    def _make_tenant(self) -> Tenant:
+        return Tenant(self._default_clock, Outbox(self._deliveries), Rulebook(self._rules), Journal(self._journal))
+
+    def _end(self, record: Tenant, job: Job, interruption: Interruption) -> Job:
+        job = job.interrupt(interruption)
+        record.put(job)
+        provider = job.submission.provider
+        record.wallets[provider].expect(job)
+        self._reschedule(record, provider, interruption.at)
+        record.waiters.wake()
+        record.listeners.wake()
+        self._couriers.wake()
+        return job
+
+    def _hurry(self, record: Tenant, allowed: int = 0) -> bool:
+        hurried = record.hurry(self._wall(), allowed)
+        if hurried:
+            self._couriers.wake()
+        return hurried
 
     def _reschedule(self, record: Tenant, provider: str, now: int) -> None:
         """Gives every queued job of a provider the start that the capacity allows it."""
@@ -241,6 +355,7 @@ class MemoryStore:
             del record.jobs[job.id]
             record.going.pop(job.id, None)
             record.outbox.drop(job.id)
+            record.polled.pop(job.id, None)
             self._weight -= weight_of(job)
 
     def _all(self) -> Iterator[Job]:

@@ -60,14 +60,22 @@ class Outbox:
             del self._kept[job_id]
             self._taken.pop(job_id, None)
 
+    def pressing(self, now: int) -> bool:
+        """Whether a delivery is on its way or ought to be."""
+        self._forget_stale()
+        return bool(self._taken) or (bool(self._due) and self._due[0][0] <= now)
+
+    def ahead(self) -> list[int]:
+        """When deliveries are due that nobody has taken."""
+        return [due for due, order, job_id in self._due if self._is_current(due, order, job_id)]
+
     def ready(self, clock: Clock, wall_now: int) -> int | None:
         """What the wall shows when there is something to take; None for never, as things stand."""
         for job_id, lease in list(self._taken.items()):
             if lease.until <= wall_now:
                 del self._taken[job_id]
                 self._keep(self._kept[job_id])
-        while self._due and not self._is_current(*self._due[0]):
-            heapq.heappop(self._due)
+        self._forget_stale()
         expiry = min((lease.until for lease in self._taken.values()), default=None)
         # No time passes on a manual clock while a delivery is under way: it is over before the next one begins.
         if not self._due or len(self._taken) >= (1 if clock.rate == 0 else AT_ONCE):
@@ -99,6 +107,10 @@ class Outbox:
         while len(self._kept) > self._bound and self._over:
             job_id = next(iter(self._over))
             del self._over[job_id], self._kept[job_id]
+
+    def _forget_stale(self) -> None:
+        while self._due and not self._is_current(*self._due[0]):
+            heapq.heappop(self._due)
 
     def _is_current(self, due: int, _: int, job_id: str) -> bool:
         kept = self._kept.get(job_id)

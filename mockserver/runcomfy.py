@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from understudy.mockserver.media_rules import MediaPolicy
 from understudy.mockserver.moments import format_second
 from understudy.mockserver.outputs import output_urls
 from understudy.mockserver.refusals import Problem, Refusal, Unfinished
-from understudy.mockserver.runcomfy_errors import Errors
+from understudy.mockserver.runcomfy_errors import Errors, failed
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.switches import Switches
 
@@ -88,6 +89,8 @@ class RunComfy:
     shows_erased = False
     dashed_ids = True
     flags_images = False
+    can_flag = False
+    paths: Mapping[str, tuple[str, ...]] = {"data": ("output",), "status": ("status",)}
 
     def __init__(self, switches: Switches) -> None:
         self.echoes = switches.on("runcomfy.input_echo")
@@ -107,15 +110,15 @@ class RunComfy:
             return json_reply(200, submitted(job, call.origin))
 
         async def status(tenant: str, call: Call) -> Reply:
-            job, now = await desk.find(tenant, call)
+            job, now = await desk.poll(tenant, call)
             phase = job.at(now)
             if phase is Phase.QUEUED:  # the one body that moves while its phase stays
-                ahead = await desk.store.ahead(tenant, job.id)
+                ahead = await desk.store.before(tenant, job.id)
                 return Reply(200, self._status(job, phase, call.origin, ahead))
             return Reply(200, self._bodies.get("status", job, phase, call.origin, self._status))
 
         async def result(tenant: str, call: Call) -> Reply:
-            job, now = await desk.find(tenant, call)
+            job, now = await desk.poll(tenant, call)
             phase = job.at(now)
             if not phase.ended and self._forms.refuses_unfinished:
                 raise Unfinished
@@ -146,6 +149,9 @@ class RunComfy:
 
     def refuse(self, refusal: Refusal) -> Reply:
         return self._errors.reply(refusal)
+
+    def fail(self, status: int, text: str | None) -> Reply:
+        return failed(status, text)
 
     def _status(self, job: Job, phase: Phase, origin: str, ahead: int | None = None) -> bytes:
         return orjson.dumps(status_of(job, phase, origin, self._forms, ahead))

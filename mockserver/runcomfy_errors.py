@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import Any
 
 from understudy.mockserver.exchange import Reply, json_reply
@@ -26,6 +27,15 @@ from understudy.mockserver.validation import json_type
 Path = tuple[str | int, ...]
 
 RULES = {"minItems": "min_items", "maxItems": "max_items", "minLength": "min_length", "maxLength": "max_length"}
+
+
+FAILURES = {
+    401: "The API token is missing or not valid.",
+    402: "The account balance is not sufficient.",
+    429: "Too many requests. Please slow down.",
+    500: "Internal server error.",
+    503: "The service is temporarily unavailable.",
+}
 
 
 class Errors:
@@ -65,6 +75,13 @@ class Errors:
             "error_message": f"Input validation failed: {message}",
             "detail": detail,
         }
+
+
+def failed(status: int, text: str | None) -> Reply:
+    """An error of this HTTP status that a rule asked for. Its code follows the documented pattern: the status, then
+    three digits of which 001 is the most frequent. The messages are assumed."""
+    text = text or FAILURES.get(status) or f"{HTTPStatus(status).phrase}."
+    return json_reply(status, {"error_code": status * 1000 + 1, "error_message": text})
 
 
 def word(refusal: Refusal) -> tuple[int, str]:

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from understudy.contracts.catalogue import Model
-from understudy.mockserver.durations import DurationRange, parse_duration, parse_range
+from understudy.mockserver.clock import ClockMode, parse_clock
+from understudy.mockserver.durations import DurationRange, Spread, parse_duration, parse_spread
 from understudy.mockserver.money import parse_dollars
 from understudy.mockserver.own_models import parse_models
+from understudy.mockserver.rule_forms import parse_rules
+from understudy.mockserver.rules import Rule
 from understudy.mockserver.switches import check_switches, parse_switches
 from understudy.mockserver.webhook_hosts import Hosts, parse_hosts
 
@@ -104,11 +107,21 @@ class Settings:
         "127.0.0.1", parse_host, "ADDRESS", "Address to listen on; anything but loopback prints a warning."
     )
     port: int = setting(8787, parse_count(0, 65535), "PORT", "Port to listen on; 0 picks a free one.")
-    queue_time: DurationRange = setting(
-        DurationRange(500, 500), parse_range, "TIME", "How long a job is queued: 500ms, or a range 1s..4s."
+    queue_time: Spread = setting(
+        DurationRange(500, 500),
+        parse_spread,
+        "TIME",
+        "How long a job is queued: 500ms, a range 1s..4s, or lognormal(2s, 0.5).",
     )
-    run_time: DurationRange = setting(
-        DurationRange(2000, 2000), parse_range, "TIME", "How long a job runs: 2s, or a range 1s..4s."
+    run_time: Spread = setting(DurationRange(2000, 2000), parse_spread, "TIME", "How long a job runs, written alike.")
+    clock: ClockMode = setting(
+        ClockMode(),
+        parse_clock,
+        "CLOCK",
+        "How time passes for each API key at first: real, 60x, manual, or auto (to what happens next at each poll).",
+    )
+    rules: tuple[Rule, ...] = setting(
+        (), parse_rules, "FILE", "Begin with the rules in this TOML file, for every API key."
     )
     failure_rate: float = setting(0.0, parse_rate, "RATE", "Share of jobs that fail, 0 to 1.")
     nsfw_rate: float = setting(0.0, parse_rate, "RATE", "Share of jobs whose content is flagged, 0 to 1.")
@@ -154,6 +167,9 @@ class Settings:
     # 50 MB is what the model pages say of images in general.
     image_limit: int = setting(50 * 10**6, parse_size, "SIZE", "Longest input image inside of a request, as data: URI.")
     image_cache: int = setting(64 * 2**20, parse_size, "SIZE", "How many bytes of drawn images are kept.")
+    journal: int = setting(
+        1_000, parse_count(0, 10**7), "COUNT", "How many exchanges of each API key are kept in its journal."
+    )
     sync_limit: int = setting(90_000, parse_duration, "TIME", "How long a submission in sync mode waits for its job.")
     webhook_hosts: Hosts = setting(
         parse_hosts("private"),

@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 from understudy.mockserver.clock import Clock
 from understudy.mockserver.files import Content, FoundFile, StoredFile
 from understudy.mockserver.jobs import Failure, Job, Phase
+from understudy.mockserver.journal import Entry, Logged
+from understudy.mockserver.rules import Luck, Rule, Use
 from understudy.mockserver.webhooks import Attempt, Delivery
 
 
@@ -44,11 +46,52 @@ class Interrupted(NamedTuple):
     effective: bool
 
 
+class Entrance(NamedTuple):
+    """What an exchange begins with: the tenant's time, the real time, and the rules that there are."""
+
+    now: int
+    wall: int
+    rules: Sequence[Rule]
+
+
 class Store(Protocol):
     """What a server keeps. Every method but `wait` and `next_delivery` is one round trip and is atomic.
 
     A job with a webhook has a delivery, due when the job ends, from the moment that it is submitted.
     """
+
+    async def enter(self, tenant: str) -> Entrance:
+        """An exchange begins. Each that has entered leaves."""
+
+    async def act(
+        self, tenant: str, fitting: Collection[str], directed: frozenset[str], luck: Luck
+    ) -> Sequence[tuple[Rule, Use]]:
+        """Counts a call for the rules that it fits, and returns those that act on it: see `rules.choose`. Raises
+        nothing for rules that have gone meanwhile."""
+
+    async def leave(self, tenant: str, entry: Entry) -> None:
+        """An exchange is over, and goes into the journal."""
+
+    async def journal(self, tenant: str, after: int = 0) -> Logged:
+        """The entries of a tenant's journal with greater numbers, as far as they are kept."""
+
+    async def heard(self, tenant: str, after: int) -> None:
+        """Waits until the journal's last entry has a greater number, or the tenant's clock was set, or a job of its
+        interrupted."""
+
+    async def rules(self, tenant: str) -> Sequence[tuple[Rule, Use]]:
+        """A tenant's rules in their order, and what has become of each."""
+
+    async def add_rules(self, tenant: str, rules: Sequence[Rule], *, first: bool = False) -> Sequence[Rule]:
+        """Adds rules at the end, or before all others. One without an id gets one. Raises ValueError for an id that
+        another rule has."""
+
+    async def remove_rules(self, tenant: str, ids: Collection[str] | None = None) -> int:
+        """Removes rules, all of them without ids; returns how many."""
+
+    async def reset(self, tenant: str) -> None:
+        """Makes a tenant anew, as if its key had never been used: no jobs, its first clock, the rules of the settings.
+        Exchanges under way go on."""
 
     async def submit(
         self, tenant: str, provider: str, make: Callable[[Turn], Job], *, capacity: int | None = None
@@ -58,6 +101,10 @@ class Store(Protocol):
 
     async def find(self, tenant: str, job_id: str) -> Found | None:
         """A job by its id, whoever owns it, and the time of `tenant`."""
+
+    async def poll(self, tenant: str, job_id: str) -> Found | None:
+        """As `find`, for somebody who waits for the job to end: it counts for a job that ends on a poll, and sets
+        forward the tenant's clock if that is automatic and nothing else is under way."""
 
     async def locate(self, job_id: str) -> Found | None:
         """A job by its id, and the time of its owner."""
@@ -70,7 +117,7 @@ class Store(Protocol):
     async def erase(self, tenant: str, job_ids: Collection[str]) -> int:
         """Marks a tenant's jobs as erased; returns how many there were that had not been."""
 
-    async def ahead(self, tenant: str, job_id: str) -> int:
+    async def before(self, tenant: str, job_id: str) -> int:
         """How many jobs of the tenant and of the same provider are queued now and were submitted before this one."""
 
     async def account(self, tenant: str, provider: str) -> Account:
@@ -88,8 +135,8 @@ class Store(Protocol):
         """A file or the place for one, and the time of its owner."""
 
     async def wait(self, tenant: str, until: int) -> int:
-        """Waits until the tenant's clock shows `until`, or its clock was set or a job of its interrupted: whichever
-        comes first. Returns what the clock shows then."""
+        """Waits, inside an exchange, until the tenant's clock shows `until`, or its clock was set or a job of its
+        interrupted: whichever comes first. Returns what the clock shows then. An automatic clock goes on."""
 
     async def next_delivery(self, lease: int) -> Delivery:
         """Waits until a delivery is due, of whatever tenant, and hands out that which is due first. For `lease`
@@ -106,6 +153,12 @@ class Store(Protocol):
 
     async def undelivered(self) -> Mapping[str, int]:
         """How many deliveries still wait, for each tenant that has any."""
+
+    async def ahead(self, tenant: str) -> Sequence[int]:
+        """The instants after now at which something happens, as things stand: to a job, a webhook, or who waits."""
+
+    async def quiet(self, tenant: str) -> None:
+        """Waits until no delivery of the tenant is on its way or ought to be."""
 
     async def clock(self, tenant: str) -> Clock:
         """A tenant's clock."""

@@ -6,18 +6,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from understudy.mockserver.clock import Clock
-from understudy.mockserver.jobs import Job
+from understudy.mockserver.jobs import Interruption, Job
+from understudy.mockserver.journal import Journal
 from understudy.mockserver.outbox import Outbox
+from understudy.mockserver.rulebook import Rulebook
 from understudy.mockserver.waiters import Waiters
 from understudy.mockserver.wallets import Wallet
 
 
 @dataclass(slots=True)
 class Tenant:
-    """`going` are the jobs that had not ended when somebody last looked."""
+    """`going` are the jobs that had not ended when somebody last looked. `busy` is how many exchanges are under way and
+    do not wait for the clock, `waiting` the instants that others wait for; `polled` counts the polls of jobs that end
+    on one."""
 
     clock: Clock
     outbox: Outbox
+    rulebook: Rulebook
+    journal: Journal
+    busy: int = 0
+    waiting: dict[object, int] = field(default_factory=dict)
+    polled: dict[str, int] = field(default_factory=dict)
     ordinal: int = 0
     uploads: int = 0
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -25,11 +34,45 @@ class Tenant:
     crowd: int = 64
     wallets: dict[str, Wallet] = field(default_factory=dict)
     waiters: Waiters = field(default_factory=Waiters)
+    listeners: Waiters = field(default_factory=Waiters)
+    settlements: Waiters = field(default_factory=Waiters)
 
     def put(self, job: Job) -> None:
         self.jobs[job.id] = self.going[job.id] = job
         if job.submission.webhook is not None:
             self.outbox.expect(job)
+
+    def poll(self, job: Job, now: int) -> Interruption | None:
+        """Counts a poll of a job; how the job ends if that was the poll to end it."""
+        last = job.plan.twists.polls
+        if last is None or job.at(now).ended:
+            return None
+        count = self.polled[job.id] = self.polled.get(job.id, 0) + 1
+        if count < last:
+            return None
+        del self.polled[job.id]
+        return Interruption(now, job.plan.outcome, job.plan.failure)
+
+    def ahead(self, now: int) -> list[int]:
+        """The instants after now at which something happens, as things stand: to a job, a webhook, or who waits."""
+        marks = (at for job in self.going.values() for at in (job.starts, job.ends) if at is not None)
+        return sorted({at for at in (*marks, *self.outbox.ahead(), *self.waiting.values()) if at > now})
+
+    def hurry(self, wall_now: int, allowed: int = 0) -> bool:
+        """Sets an automatic clock to what happens next, unless more than `allowed` exchanges are under way, or a
+        webhook is. Those who waited for that count as under way from now. Whether it did."""
+        now = self.clock.now(wall_now)
+        if not self.clock.auto or self.busy > allowed or self.outbox.pressing(now):
+            return False
+        ahead = self.ahead(now)
+        if not ahead:
+            return False
+        self.clock = self.clock.set_to(ahead[0], wall_now)
+        for waiter in [waiter for waiter, until in self.waiting.items() if until <= ahead[0]]:
+            del self.waiting[waiter]
+            self.busy += 1
+        self.waiters.wake()
+        return True
 
     def prune(self, now: int) -> None:
         self.going = {job_id: job for job_id, job in self.going.items() if not job.at(now).ended}

@@ -38,7 +38,7 @@ from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Found
 from understudy.mockserver.switches import Switches
 from understudy.mockserver.wavespeed_envelope import envelope
-from understudy.mockserver.wavespeed_errors import CREDITS, complain, word
+from understudy.mockserver.wavespeed_errors import CREDITS, complain, failure_text, word
 
 WORDS = {
     Phase.QUEUED: "created",
@@ -86,6 +86,8 @@ class WaveSpeed:
     prefix = "/api/v3"
     other_prefixes: tuple[str, ...] = ("/api/v2",)
     dashed_ids = False
+    can_flag = True
+    paths: Mapping[str, tuple[str, ...]] = {"data": ("data",), "status": ("data", "status")}
     media = MediaPolicy()
 
     def __init__(self, switches: Switches) -> None:
@@ -111,7 +113,7 @@ class WaveSpeed:
             return Reply(200, self._submitted(found.job, call.origin))
 
         async def result(tenant: str, call: Call) -> Reply:
-            job, now = await desk.find(tenant, call)
+            job, now = await desk.poll(tenant, call)
             if job.submission.base64:
                 return await self._answer(desk, job, job.at(now), call.origin)
             return Reply(200, self._bodies.get("result", job, job.at(now), call.origin, self._result))
@@ -188,6 +190,9 @@ class WaveSpeed:
         status, message = self._credits if isinstance(refusal, InsufficientCredits) else word(refusal)
         return json_reply(status, {"code": status, "message": message})
 
+    def fail(self, status: int, text: str | None) -> Reply:
+        return json_reply(status, {"code": status, "message": text or failure_text(status)})
+
     def _submitted(self, job: Job, origin: str) -> bytes:
         return envelope(prediction(job, Phase.QUEUED, origin, self._forms, submitting=True))
 
@@ -212,7 +217,7 @@ def prediction(
         body["input"] = orjson.Fragment(job.submission.inputs)
     body["outputs"] = output_urls(job, origin) if succeeded else []
     body["urls"] = {"get": f"{origin}/api/v3/predictions/{job.id}/result"}
-    if forms.has_nsfw_contents == "array":
+    if forms.has_nsfw_contents == "array" or job.plan.twists.flags:
         indexes = range(1, job.plan.images + 1) if succeeded else ()
         body["has_nsfw_contents"] = [index in job.plan.flagged for index in indexes]
     elif forms.has_nsfw_contents == "null":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 
 from understudy.mockserver.refusals import (
     BadWebhook,
@@ -31,6 +32,25 @@ CREDITS = {
     "long": "Insufficient credits. Please top up your account to continue.",
 }
 BAD_KEY = "Invalid API key. Verify the key on your dashboard's API Keys page, or contact support@wavespeed.ai."
+
+
+# What the service itself says: 429 follows the grammar of the levels' message, all are assumed.
+FAILURES = {
+    429: "Too Many Requests. Please try again later.",
+    500: "Internal server error. Please try again later.",
+    502: "Bad gateway. Please try again later.",
+    503: "Service unavailable. Please try again later.",
+    504: "Gateway timeout. Please try again later.",
+}
+
+
+def failure_text(status: int) -> str:
+    """What goes with an error of this HTTP status that a rule asked for."""
+    if status == 401:
+        return BAD_KEY
+    if status in (402, 403):
+        return CREDITS["short"]
+    return FAILURES.get(status) or f"{HTTPStatus(status).phrase}."
 
 
 def word(refusal: Refusal) -> tuple[int, str]:

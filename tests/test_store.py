@@ -229,11 +229,11 @@ def test_the_jobs_ahead_are_those_queued_before_it_at_the_same_provider(store: S
         await submit(store, "second")
         await submit(store, "third")
 
-        assert [0, 1, 2] == [await store.ahead("key", name) for name in ("first", "second", "third")]
+        assert [0, 1, 2] == [await store.before("key", name) for name in ("first", "second", "third")]
         await advance(store, 5)
-        assert await store.ahead("key", "third") == 1
+        assert await store.before("key", "third") == 1
         await store.interrupt("key", "second", Phase.CANCELLED, only_in=GOING)
-        assert await store.ahead("key", "third") == 0
+        assert await store.before("key", "third") == 0
 
     run(work())
 
@@ -382,6 +382,6 @@ def test_many_finished_jobs_are_not_kept_among_those_that_go_on(make_store: Make
             await advance(store, 100)
         await submit(store, "last")
 
-        assert await store.ahead("key", "last") == 0
+        assert await store.before("key", "last") == 0
 
     run(work())

@@ -1,0 +1,70 @@
+"""What a tenant's clients asked and were told, as a bounded ring of exchanges."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from understudy.mockserver.jobs import Phase
+
+BODY_KEPT = 2_048
+"""How many bytes of a body are kept."""
+
+
+class Entry(NamedTuple):
+    """One exchange. `at` is when it began on the tenant's clock, `wall` the real time, both
+    in milliseconds; `took` is microseconds of real time. `operation` is a dialect's own name for it, `unknown` when it
+    matched none. `target` is path and query, the key masked. `job` is the job that it was about, `phase` what it was
+    told to be in. `status` is None when no answer was begun. `rules` are the ids of the rules that acted, `notes`
+    what the user should know. Of the bodies, up to BODY_KEPT bytes; what is no text is left out. `sent` is the length
+    of the whole answer's. `retry_after` is milliseconds that the client was told to wait; `broken` what happened to
+    the bytes on their way; `exposed` that the key stood in the URL.
+    """
+
+    at: int
+    wall: int
+    took: int
+    provider: str
+    operation: str
+    method: str
+    target: str
+    job: str | None
+    phase: Phase | None
+    status: int | None
+    rules: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    request: bytes = b""
+    response: bytes = b""
+    sent: int = 0
+    retry_after: int | None = None
+    broken: str | None = None
+    exposed: bool = False
+
+
+class Journal:
+    """The last `bound` entries of one tenant."""
+
+    __slots__ = ("_entries", "count")
+
+    def __init__(self, bound: int) -> None:
+        self._entries: deque[Entry] = deque(maxlen=bound)
+        self.count = 0
+
+    def add(self, entry: Entry) -> None:
+        """Keeps an entry; the oldest goes when there are too many."""
+        self.count += 1
+        self._entries.append(entry)
+
+    def after(self, number: int) -> Logged:
+        """The entries with a greater number that are kept."""
+        gone = max(self.count - len(self._entries), number)
+        return Logged(gone + 1, tuple(itertools.islice(self._entries, gone - (self.count - len(self._entries)), None)))
+
+
+class Logged(NamedTuple):
+    """Entries of a journal, the oldest first; `first` is the number of the first one, from 1 for a tenant's first."""
+
+    first: int
+    entries: Sequence[Entry]

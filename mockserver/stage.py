@@ -1,0 +1,181 @@
+"""What is around every exchange of a tenant's: the rules before it, the journal after it."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from time import perf_counter_ns
+from typing import Any
+
+import orjson
+from starlette.requests import ClientDisconnect
+
+from understudy.mockserver.answers import altered, instead
+from understudy.mockserver.dialect import Dialect, Handler
+from understudy.mockserver.directives import MARK, read_directives
+from understudy.mockserver.durations import Spread
+from understudy.mockserver.exchange import Call, Reply
+from understudy.mockserver.journal import BODY_KEPT, Entry
+from understudy.mockserver.masking import mask
+from understudy.mockserver.refusals import Refusal
+from understudy.mockserver.rules import UNUSED, Acting, Rule, merge
+from understudy.mockserver.store import Entrance, Store
+
+GONE = Reply(499, b"")
+"""What is answered to nobody, since the client has hung up."""
+
+_WHOLE = float(2**64)
+_RAW = struct.Struct("<Q")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An operation under its name, as it is performed for a tenant."""
+
+    operation: str
+    perform: Handler
+    dialect: Dialect
+
+
+class Stage:
+    """Plays exchanges. All chance in rules comes from the seed, the tenant and the number of the call."""
+
+    def __init__(self, store: Store, seed: int) -> None:
+        self._store = store
+        self._seed = seed
+
+    async def play(self, tenant: str, part: Part, call: Call) -> Reply:
+        """The answer to a call, refusals in the provider's words; whatever happens, the journal knows of it."""
+        began = perf_counter_ns()
+        entrance = await self._store.enter(tenant)
+        asked = call.body if len(call.body) <= BODY_KEPT else call.body[:BODY_KEPT]
+        reply: Reply | None = None
+        try:
+            if entrance.rules or (part.operation == "submit" and MARK in call.body):
+                reply = await self._direct(tenant, part, call, entrance)
+            else:
+                reply = await part.perform(tenant, call)
+        except Refusal as refusal:
+            reply = part.dialect.refuse(refusal)
+        except ClientDisconnect:
+            call.notes += ("the client hung up before the answer",)
+            reply = GONE
+        finally:
+            entry = _entry(tenant, part, call, entrance, asked, reply, (perf_counter_ns() - began) // 1_000)
+            await self._store.leave(tenant, entry)
+        return reply
+
+    async def _direct(self, tenant: str, part: Part, call: Call, entrance: Entrance) -> Reply:
+        acting = call.acting = await self._decide(tenant, part, call, entrance.rules)
+        effect = acting.answer
+        if effect is None:
+            return await part.perform(tenant, call)
+        call.stale = effect.stale
+        now = entrance.now
+        reply = None
+        if effect.moment == "before":
+            if effect.delay is not None:
+                now = await self._delay(tenant, call, now, effect.delay)
+            reply = instead(part.dialect, effect)
+        if reply is None:
+            try:
+                reply = await part.perform(tenant, call)
+            except Refusal as refusal:
+                reply = part.dialect.refuse(refusal)
+        if effect.moment == "after":
+            if effect.delay is not None:
+                now = await self._delay(tenant, call, now, effect.delay)
+            reply = instead(part.dialect, effect) or reply
+        left = None if acting.until is None else acting.until - now
+        return altered(part.dialect, effect, reply, left)
+
+    async def _decide(self, tenant: str, part: Part, call: Call, rules: Sequence[Rule]) -> Acting:
+        provider, operation = part.dialect.name, part.operation
+        prompt = _prompt(call.body) if operation == "submit" else ""
+        directed, notes = read_directives(prompt) if operation == "submit" else (None, ())
+        call.notes += notes
+        fitting = [rule.id for rule in rules if rule.fits(provider, operation, call.params.get("model_id"), prompt)]
+        acting: Sequence[Any] = ()
+        if fitting:
+            facets = frozenset[str]() if directed is None else directed.facets
+            acting = await self._store.act(tenant, fitting, facets, lambda rule, n: self._luck(tenant, rule, n))
+        if directed is not None:
+            near = [used for used in acting if used[0].next]
+            acting = [*near, (directed, UNUSED), *acting[len(near) :]]
+        return merge(acting)
+
+    async def _delay(self, tenant: str, call: Call, now: int, delay: Spread) -> int:
+        """Waits on the tenant's clock, and returns what it shows. Raises ClientDisconnect when the client does not."""
+        until = now + delay.at(self._luck(tenant, "delay", now))
+        gone = asyncio.ensure_future(call.gone())
+        try:
+            while now < until and not gone.done():
+                waiting = asyncio.ensure_future(self._store.wait(tenant, until))
+                try:
+                    await asyncio.wait({gone, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    waiting.cancel()
+                    await asyncio.wait({waiting})
+                now = now if waiting.cancelled() else waiting.result()
+        finally:
+            gone.cancel()
+        if now < until:
+            raise ClientDisconnect
+        return now
+
+    def _luck(self, tenant: str, rule: str, number: int) -> float:
+        material = f"rule\0{self._seed}\0{rule}\0{number}\0{tenant}".encode("utf-8", "surrogateescape")
+        drawn: int = _RAW.unpack(blake2b(material, digest_size=_RAW.size).digest())[0]
+        return drawn / _WHOLE
+
+
+def _entry(
+    tenant: str, part: Part, call: Call, entrance: Entrance, asked: bytes, reply: Reply | None, took: int
+) -> Entry:
+    target, exposed = mask(call.path, call.query, tenant)
+    acting = call.acting
+    if reply is None or reply is GONE:
+        status, body, sent = None, b"", 0
+    else:
+        status, body, sent = reply.status, reply.body, len(reply.body)
+        if reply.headers and not _is_text(reply):
+            body = b""
+    wire = reply.wire if reply is not None else None
+    return Entry(
+        at=entrance.now,
+        wall=entrance.wall,
+        took=took,
+        provider=part.dialect.name,
+        operation=part.operation,
+        method=call.method,
+        target=target,
+        job=None if call.job is None else call.job.id,
+        phase=call.phase,
+        status=None if wire is not None and wire.kind in ("close", "reset") else status,
+        rules=() if acting is None else acting.rules,
+        notes=call.notes,
+        request=asked,
+        response=body if len(body) <= BODY_KEPT else body[:BODY_KEPT],
+        sent=sent,
+        retry_after=None if acting is None or acting.answer is None else acting.answer.retry_after,
+        broken=None if wire is None else wire.kind,
+        exposed=exposed,
+    )
+
+
+def _is_text(reply: Reply) -> bool:
+    name, value = reply.headers[0]
+    return name == b"content-type" and (value.startswith(b"text/") or value == b"application/json")
+
+
+def _prompt(body: bytes) -> str:
+    """The prompt in a submission's body, whatever the model calls it; nothing where there is none to be read."""
+    try:
+        inputs = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    prompt = inputs.get("prompt", inputs.get("text")) if isinstance(inputs, dict) else None
+    return prompt if isinstance(prompt, str) else ""
