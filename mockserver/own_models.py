@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from understudy.contracts.catalogue import PROVIDERS, CatalogueError, Model, model_from_entry
+from understudy.mockserver.media_rules import MediaPolicy, MediaRules
 
 EXPECTED = (
     "expected a WaveSpeed /models entry, a RunComfy catalogue entry, or "
     '{"model_id": ..., "input_schema": {...}}, with "provider" where the shape does not tell'
 )
+AROUND = '{"provider": "runcomfy", "model_id": "vendor/model", "input_schema": {...}}'
 FORMATS = ("jpeg", "png", "webp")
 _EXTRA = "x-understudy"
 _MODEL_ID = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+", re.ASCII)
@@ -65,6 +67,8 @@ def _entries(content: Any) -> Iterator[Any]:
 
 
 def _model(entry: Any) -> Model:
+    if isinstance(entry, Mapping) and isinstance(entry.get("properties"), Mapping) and "model_id" not in entry:
+        raise CatalogueError(f"it has no model_id: around a bare input schema, write {AROUND}")
     if not isinstance(entry, Mapping) or not isinstance(entry.get("model_id"), str):
         raise CatalogueError(f"it has no model_id; {EXPECTED}")
     model_id = entry["model_id"]
@@ -80,6 +84,10 @@ def _model(entry: Any) -> Model:
         model = model_from_entry(provider, published, model_id=model_id)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CatalogueError(f'"{model_id}": {error!r}; {EXPECTED}') from error
+    try:
+        MediaRules(model.input_schema["properties"], MediaPolicy())
+    except ValueError as error:
+        raise CatalogueError(f'"{model_id}": {error}') from error
     if model.output_format not in FORMATS:
         raise CatalogueError(f'"{model_id}": output_format must be one of {", ".join(FORMATS)}')
     if provider == "wavespeed":

@@ -1,46 +1,50 @@
 """Models of the user's own, models that nobody knows, and what becomes of keys that a schema does not name."""
 
 import json
+from base64 import b64encode
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from talking import QUEUE, RUN, WAVESPEED, conforms, talking
 
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import model_from_entry
 from understudy.mockserver.images import LARGEST_SIDE
 from understudy.mockserver.inputs import MOST_IMAGES, read_inputs
+from understudy.mockserver.media_rules import MediaPolicy
 from understudy.mockserver.own_models import is_model_id, parse_models, stand_in
 from understudy.mockserver.settings import SettingsError, load
+from understudy.mockserver.validation import InputRules
 
 SCHEMA = {
     "type": "object",
     "properties": {"prompt": {"type": "string"}, "num_images": {"type": "integer", "maximum": 4, "default": 2}},
     "required": ["prompt"],
 }
-WAVESPEED_ENTRY = {
+SCHEMAS = [
+    {
+        "type": "model_run",
+        "method": "POST",
+        "server": "https://api.wavespeed.ai",
+        "api_path": "/api/v3/acme/dream/v1",
+        "request_schema": {**SCHEMA, "additionalProperties": False},
+    }
+]
+WAVESPEED_ENTRY: dict[str, Any] = {
     "model_id": "acme/dream/v1",
     "name": "acme/dream/v1",
     "base_price": 0.5,
     "description": "Dreams.",
     "type": "text-to-image",
     "formula": '{"total_price": base_price * num_images}',
-    "api_schema": {
-        "api_schemas": [
-            {
-                "type": "model_run",
-                "method": "POST",
-                "server": "https://api.wavespeed.ai",
-                "api_path": "/api/v3/acme/dream/v1",
-                "request_schema": {**SCHEMA, "additionalProperties": False},
-            }
-        ]
-    },
+    "api_schema": {"api_schemas": SCHEMAS},
 }
-RUNCOMFY_ENTRY = {
+RUNCOMFY_ENTRY: dict[str, Any] = {
     "model_id": "acme/dream",
     "display_name": "Dream",
     "categories": ["text-to-dream"],
@@ -49,6 +53,13 @@ RUNCOMFY_ENTRY = {
     "price_unit": "output",
     "input_schema": SCHEMA,
 }
+
+
+def draw_pixel() -> bytes:
+    """A PNG image of one pixel."""
+    file = BytesIO()
+    Image.new("RGB", (1, 1)).save(file, "PNG")
+    return file.getvalue()
 
 
 def write(folder: Path, content: object) -> str:
@@ -169,6 +180,33 @@ EXPECTED = (
             {**RUNCOMFY_ENTRY, "x-understudy": []},
             f"entry 1: \"acme/dream\": AttributeError(\"'list' object has no attribute 'get'\"); {EXPECTED}",
         ),
+        (
+            SCHEMA,
+            "entry 1: it has no model_id: around a bare input schema, write "
+            '{"provider": "runcomfy", "model_id": "vendor/model", "input_schema": {...}}',
+        ),
+        (
+            {**RUNCOMFY_ENTRY, "categories": 5},
+            "entry 1: acme/dream: categories must be an array of strings; got 5",
+        ),
+        (
+            {**RUNCOMFY_ENTRY, "categories": ["a", 5]},
+            "entry 1: acme/dream: categories must be an array of strings; got ['a', 5]",
+        ),
+        (
+            {**WAVESPEED_ENTRY, "api_schema": {"api_schemas": [*SCHEMAS, 5]}},
+            "entry 1: acme/dream/v1: api_schema.api_schemas must be an array of objects",
+        ),
+        (
+            {**RUNCOMFY_ENTRY, "input_schema": {"properties": {"prompt": True}}},
+            "entry 1: acme/dream: expected a JSON Schema with properties at input_schema",
+        ),
+        (
+            {**RUNCOMFY_ENTRY, "input_schema": {"properties": {"a": {"$ref": "https://example.com/a.json"}}}},
+            "entry 1: acme/dream: its input schema does not compile: Resource 'https://example.com/a.json' is not present "
+            "in a registry and retrieving it failed: ValueError: schemas are never fetched, so put it under $defs and "
+            "refer to that",
+        ),
         ([RUNCOMFY_ENTRY, RUNCOMFY_ENTRY], 'entry 2: runcomfy has "acme/dream" already; remove one'),
     ],
 )
@@ -179,6 +217,124 @@ def test_what_is_wrong_with_a_file_is_said_at_the_start(tmp_path: Path, content:
     assert f"models (from --models): {path!r}{'' if text.startswith(('holds', 'cannot')) else ','} {text}." == str(
         refused.value
     )
+
+
+def rule(words: str, value: object = 10, text: object = "Broken.") -> dict[str, object]:
+    return {"validation_rule": words, "validation_value": value, "validation_error": text}
+
+
+def with_rules(rules: object, **more: object) -> dict[str, Any]:
+    """An entry whose input `image` has these `validations`."""
+    image = {"type": "string", "validations": rules, **more}
+    return {**RUNCOMFY_ENTRY, "input_schema": {"type": "object", "properties": {"image": image}}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "number"),
+    [
+        ([rule("duration_seconds<"), {"validation_value": 1, "validation_error": "x"}], 2),
+        ([rule("file_size_mb")], 1),
+        ([rule("file_size_mb==")], 1),
+        ([rule("file_size_mb<", "10")], 1),
+        ([rule("file_size_mb<", True)], 1),
+        ([rule("duration_seconds<", 10, None)], 1),
+        (["file_size_mb<"], 1),
+    ],
+)
+def test_a_validation_that_cannot_be_read_is_said_at_the_start(
+    tmp_path: Path, rules: list[object], number: int
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({"models": write(tmp_path, with_rules(rules))}, {}, None)
+    like = '{"validation_rule": "file_size_mb<", "validation_value": 10, "validation_error": "..."}'
+    told = (
+        f'entry 1: "acme/dream": validation {number} of input "image" must be like {like}; got {rules[number - 1]!r}.'
+    )
+    assert str(refused.value).endswith(told)
+
+
+def test_validations_are_an_array(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r'the validations of input "image" must be an array of .*; got 5'):
+        load({"models": write(tmp_path, with_rules(5))}, {}, None)
+
+
+PIXEL = "data:image/png;base64," + b64encode(draw_pixel()).decode()
+FILM = "data:video/mp4;base64,AAAA"
+
+
+@pytest.mark.parametrize(
+    ("words", "value", "holds"),
+    [
+        ("width_pixels<=", 1, True),
+        ("width_pixels>=", 1, True),
+        ("width_pixels >= ", 1, True),
+        ("width_pixels<=", 0, False),
+        ("width_pixels>=", 2, False),
+        ("width_pixels<", 1, False),
+        ("width_pixels>", 1, False),
+        ("duration_seconds<", 0, True),
+        ("container in", 0, True),
+    ],
+)
+def test_a_validation_holds_or_not_and_one_of_what_cannot_be_measured_holds(
+    tmp_path: Path, words: str, value: int, holds: bool
+) -> None:
+    path = write(tmp_path, with_rules([rule(words, value)], format="image_uri"))
+    with talking(models=parse_models(path)) as talk:
+        answer = talk.call("POST", "/v1/models/acme/dream", {"image": PIXEL})
+        assert (200 if holds else 422) == answer.status_code
+        assert holds or "Input validation failed: image: Broken." == answer.json()["error_message"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent", "status"),
+    [
+        ("video_uri", FILM, 200),
+        ("uri", FILM, 200),
+        ("uri", PIXEL, 422),
+        ("image_uri", FILM, 422),
+        ("image_uri", PIXEL, 422),
+    ],
+)
+def test_only_images_are_measured(tmp_path: Path, kind: str, sent: str, status: int) -> None:
+    path = write(tmp_path, with_rules([rule("width_pixels>", 1)], format=kind))
+    with talking(models=parse_models(path)) as talk:
+        assert status == talk.call("POST", "/v1/models/acme/dream", {"image": sent}).status_code
+
+
+@pytest.mark.parametrize(
+    ("provider", "path", "refused"),
+    [("wavespeed", "/api/v3/acme/dream", 400), ("runcomfy", "/v1/models/acme/dream", 422)],
+)
+def test_null_is_taken_where_it_is_the_default_that_was_published(
+    tmp_path: Path, provider: str, path: str, refused: int
+) -> None:
+    properties = {
+        "prompt": {"type": "string", "default": None},
+        "style": {"type": "string", "enum": ["oil", "ink"], "default": None},
+        "size": {"type": "string", "minimum": 64, "maximum": 128, "default": None},
+        "seed": {"type": "integer"},
+    }
+    schema = {"type": "object", "properties": properties, "required": ["prompt"]}
+    content = {"model_id": "acme/dream", "input_schema": schema, "provider": provider}
+    more = ({"style": None, "size": None}, {"seed": None}, {"prompt": None}, {"style": "wax"}, {"size": "9*9"})
+    with talking(models=parse_models(write(tmp_path, content))) as talk:
+        statuses = [talk.call("POST", path, {"prompt": "A shoe", **one}).status_code for one in more]
+        assert [200, *[refused] * 4] == statuses
+        document = talk.client.get(f"/_understudy/openapi/{provider}.json").json()
+        inputs = document["components"]["schemas"]["input.acme.dream"]["properties"]
+        assert (["string", "null"], ["oil", "ink", None]) == (inputs["style"]["type"], inputs["style"]["enum"])
+        assert (["string", "null"], "string") == (inputs["size"]["type"], inputs["prompt"]["type"])
+        assert "pattern" in inputs["size"]
+        assert 200 == talk.client.get(f"/_understudy/docs/{provider}").status_code
+
+
+def test_null_that_says_no_more_than_its_absence_is_left_out() -> None:
+    inputs = {"a": {"type": "string", "default": None}, "b": {"type": ["integer", "null"], "default": 5}}
+    model = model_from_entry("runcomfy", {"type": "object", "properties": inputs}, model_id="acme/dream")
+    rules = InputRules(model, MediaPolicy())
+    assert {"b": None} == rules.complete({"a": None, "b": None})
+    assert {"a": "x", "b": 5} == rules.complete({"a": "x"})
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
