@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from understudy.contracts.evidence import CatalogueError, Evidence, evidence_from
 
 if TYPE_CHECKING:
-    import jsonschema_rs
-
-    Validator = (
-        jsonschema_rs.Draft4Validator
-        | jsonschema_rs.Draft6Validator
-        | jsonschema_rs.Draft7Validator
-        | jsonschema_rs.Draft201909Validator
-        | jsonschema_rs.Draft202012Validator
-    )
+    from jsonschema_rs import Validator
 
 PROVIDERS = ("wavespeed", "runcomfy")
 

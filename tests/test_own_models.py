@@ -203,9 +203,9 @@ EXPECTED = (
         ),
         (
             {**RUNCOMFY_ENTRY, "input_schema": {"properties": {"a": {"$ref": "https://example.com/a.json"}}}},
-            "entry 1: acme/dream: its input schema does not compile: Resource 'https://example.com/a.json' is not present "
-            "in a registry and retrieving it failed: ValueError: schemas are never fetched, so put it under $defs and "
-            "refer to that",
+            "entry 1: acme/dream: its input schema does not compile: Resource 'https://example.com/a.json' is not "
+            "present in a registry and retrieving it failed: ValueError: schemas are never fetched, so put it under "
+            "$defs and refer to that",
         ),
         ([RUNCOMFY_ENTRY, RUNCOMFY_ENTRY], 'entry 2: runcomfy has "acme/dream" already; remove one'),
     ],
@@ -327,6 +327,13 @@ def test_null_is_taken_where_it_is_the_default_that_was_published(
         assert (["string", "null"], "string") == (inputs["size"]["type"], inputs["prompt"]["type"])
         assert "pattern" in inputs["size"]
         assert 200 == talk.client.get(f"/_understudy/docs/{provider}").status_code
+
+
+def test_an_image_without_validations_is_not_measured(tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"image": {"type": "string", "format": "image_uri"}}}
+    path = write(tmp_path, {"model_id": "acme/dream", "input_schema": schema})
+    with talking(models=parse_models(path)) as talk:
+        assert 200 == talk.call("POST", "/v1/models/acme/dream", {"image": FILM}).status_code
 
 
 def test_null_that_says_no_more_than_its_absence_is_left_out() -> None:
