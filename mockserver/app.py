@@ -52,16 +52,11 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
     settings = settings or Settings()
     if settings.seed is None:
         settings = dataclasses.replace(settings, seed=secrets.randbits(32))
-    store = store or MemoryStore(
-        jobs=settings.jobs,
-        balance=settings.balance,
-        files=settings.upload_store,
-        deliveries=settings.webhook_records,
-    )
+    store = store or MemoryStore.of(settings)
     switches = Switches(settings.assume)
     drawings = Drawings(settings.image_cache, draw)
     uploads = Uploads(store)
-    intake = Intake(uploads.own_file)
+    intake = Intake(uploads.own_file, image_limit=settings.image_limit)
     wavespeed = WaveSpeed(switches)
     courier = Courier(store, settings, {wavespeed.name: wavespeed.webhook_body})
     dialects: tuple[_Spoken, ...] = (wavespeed, RunComfy(switches))

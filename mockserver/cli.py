@@ -99,6 +99,10 @@ async def _serve(settings: Settings) -> None:
     )
     await stopped.wait()
     await server.stop()
+    undelivered = await app.state.store.undelivered()
+    if undelivered:
+        told = ", ".join(f"{count} of key {key[:4]}…" for key, count in undelivered.items())
+        click.echo(f"Webhooks not delivered: {told}.", err=True)
 
 
 def _calm_garbage_collection() -> None:

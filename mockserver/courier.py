@@ -20,8 +20,8 @@ from understudy.mockserver.webhooks import Attempt, Delivery, headers, make_secr
 if TYPE_CHECKING:
     import httpx
 
-AT_ONCE = 64
-"""How many deliveries are under way at most."""
+AT_ONCE = 1_024
+"""How many deliveries are under way at most: the store hands out far fewer of any one tenant."""
 
 LOOKUP = 1.0
 """Seconds that a submission waits for a receiver's name to be resolved. Every delivery checks the address again."""
@@ -46,10 +46,13 @@ class Courier:
 
     async def admit(self, url: str) -> None:
         """Raises BadWebhook or HostRefused for a URL that is not delivered to."""
+        limit = self._settings.webhook_url_limit
         try:
             target = parse_target(url)
         except ValueError:
-            raise BadWebhook(url) from None
+            raise BadWebhook(url, limit) from None
+        if len(url) > limit:
+            raise BadWebhook(url, limit)
         lookup = asyncio.ensure_future(self._addresses(target))
         # Not asyncio.timeout: a request that is begun outside a task has none to cancel until it first waits.
         try:
@@ -112,12 +115,13 @@ class Courier:
     async def _addresses(self, target: Target) -> list[str]:
         """Where a target is. Raises HostRefused for what the settings do not allow, OSError for an unknown name."""
         hosts = self._settings.webhook_hosts
-        if parse_address(target.host) is not None:
-            addresses = [target.host]
+        literal = parse_address(target.host)
+        if literal is not None:
+            addresses = [str(literal)]
         else:
             found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
             addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         refused = None if hosts.names_it(target.host) else hosts.refused(addresses)
         if refused is not None:
-            raise HostRefused(target.host, refused)
+            raise HostRefused(target.host, refused, hosts.text.replace(" ", ""))
         return addresses

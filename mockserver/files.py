@@ -9,7 +9,7 @@ from typing import NamedTuple
 Content = bytes | bytearray
 
 OVERHEAD = 1_024
-"""What a file counts beyond its bytes, so that empty ones and places that are never filled are bounded too."""
+"""What a file counts beyond its bytes, and a place that is not filled counts altogether: both are bounded too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class FoundFile(NamedTuple):
 
 
 class Shelf:
-    """Files by id, of `bound` bytes together. A file counts with its whole size as soon as a place is kept for it."""
+    """Files by id, of `bound` bytes together: the oldest make room. A file's bytes count once they are here, so that
+    what somebody merely announces takes no room from anybody."""
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
@@ -43,17 +44,23 @@ class Shelf:
 
     def put(self, file: StoredFile) -> None:
         self._files[file.id] = file
-        self._size += file.size + OVERHEAD
+        self._size += _counts(file)
         while self._size > self._bound and self._files:
-            self._size -= self._files.pop(next(iter(self._files))).size + OVERHEAD
+            self._size -= _counts(self._files.pop(next(iter(self._files))))
 
     def fill(self, file_id: str, data: Content) -> bool:
+        """Gives a place its data, from when on it is the newest file. False when there is no such place any more."""
         file = self._files.get(file_id)
         if file is None or file.data is not None:
             return False
         assert len(data) == file.size, "The place that was kept is as large as the data."
-        self._files[file_id] = dataclasses.replace(file, data=data)
+        self._size -= _counts(self._files.pop(file_id))
+        self.put(dataclasses.replace(file, data=data))
         return True
 
     def get(self, file_id: str) -> StoredFile | None:
         return self._files.get(file_id)
+
+
+def _counts(file: StoredFile) -> int:
+    return OVERHEAD if file.data is None else file.size + OVERHEAD

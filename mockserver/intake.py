@@ -16,15 +16,13 @@ T = TypeVar("T")
 
 OwnFile = Callable[[str, str], Awaitable[bytes | bytearray | None]]
 """The bytes of a file that was uploaded to this server: given an input's text and the origin that the client used;
-None where the text names no such file."""
+None where the text is somebody else's URL. Raises UnreadableReference where it should be ours, and there is none."""
 
 WORKERS = 2
 """Images under way at once: a large one may take 144 MB for a moment."""
 
 KEPT = 1_000
 """References kept beside the jobs, some 10 kB each: tests send the same few images again and again."""
-
-MOST_BYTES = 200_000_000
 
 
 class Pictures(NamedTuple):
@@ -39,9 +37,16 @@ async def no_files(text: str, origin: str) -> None:
 
 
 class Intake:
-    """Reduces a submission's images to references. Plain URLs are never fetched."""
+    """Reduces a submission's images to references. Plain URLs are never fetched; a `data:` URI may hold `image_limit`
+    bytes."""
 
-    def __init__(self, own_file: OwnFile = no_files, read: Callable[[bytes], Reference] = read_reference) -> None:
+    def __init__(
+        self,
+        own_file: OwnFile = no_files,
+        read: Callable[[bytes], Reference] = read_reference,
+        image_limit: int = 50_000_000,
+    ) -> None:
+        self._image_limit = image_limit
         self._own_file = own_file
         self._read = read
         self._kept: dict[str, Reference] = {}
@@ -80,7 +85,7 @@ class Intake:
         return reference
 
     def _unpack(self, text: str) -> Reference:
-        return self._read(parse_data_uri(text, most_bytes=MOST_BYTES).data)
+        return self._read(parse_data_uri(text, most_bytes=self._image_limit).data)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -15,7 +15,6 @@ from understudy.mockserver.image_facts import ImageFacts, facts_of
 from understudy.mockserver.refusals import Problem
 
 MEGABYTE = 1_000_000
-MOST_BYTES = 200 * MEGABYTE
 NOT_AN_IMAGE = "The uploaded file must be a JPEG or PNG image."  # assumed: the pages say what is meant, not how
 
 _MEASURES: Mapping[str, Callable[[int, ImageFacts], float]] = {
@@ -37,11 +36,12 @@ EXPECTED = '{"validation_rule": "file_size_mb<", "validation_value": 10, "valida
 @dataclass(frozen=True, slots=True)
 class MediaPolicy:
     """Which reading of the sources holds: may images be `data:` URIs, may URLs be plain `http:`, and are the limits
-    themselves allowed, as the messages of the rules say."""
+    themselves allowed, as the messages of the rules say. A `data:` URI may hold `image_limit` bytes, a setting."""
 
     data_uris: bool = True
     http_urls: bool = True
     inclusive: bool = False
+    image_limit: int = 50 * MEGABYTE
 
 
 class MediaRule(NamedTuple):
@@ -89,7 +89,7 @@ class MediaRules:
 
     def _measure(self, name: str, value: str) -> Iterator[str]:
         try:
-            found = parse_data_uri(value, most_bytes=MOST_BYTES)
+            found = parse_data_uri(value, most_bytes=self._policy.image_limit)
         except UnreadableDataUri as error:
             yield f"{error}."
             return

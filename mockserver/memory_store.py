@@ -4,49 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
 
 from understudy.mockserver.clock import Clock, Wall, wall
 from understudy.mockserver.files import Content, FoundFile, Shelf, StoredFile
 from understudy.mockserver.jobs import Failure, Interruption, Job, Phase
 from understudy.mockserver.outbox import Outbox
 from understudy.mockserver.queueing import schedule
+from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Account, Found, Interrupted, Turn
+from understudy.mockserver.tenants import Tenant, oldest, weight_of
 from understudy.mockserver.waiters import Waiters
 from understudy.mockserver.wallets import Wallet
 from understudy.mockserver.webhooks import Attempt, Delivery
 
 
-@dataclass(slots=True)
-class _Tenant:
-    """`going` are the jobs that had not ended when somebody last looked."""
-
-    clock: Clock
-    outbox: Outbox
-    ordinal: int = 0
-    uploads: int = 0
-    jobs: dict[str, Job] = field(default_factory=dict)
-    going: dict[str, Job] = field(default_factory=dict)
-    crowd: int = 64
-    wallets: dict[str, Wallet] = field(default_factory=dict)
-    waiters: Waiters = field(default_factory=Waiters)
-
-    def put(self, job: Job) -> None:
-        self.jobs[job.id] = self.going[job.id] = job
-        if job.submission.webhook is not None:
-            self.outbox.expect(job)
-
-    def prune(self, now: int) -> None:
-        self.going = {job_id: job for job_id, job in self.going.items() if not job.at(now).ended}
-        self.crowd = 2 * len(self.going) + 64
-
-
 class MemoryStore:
-    """Keeps everything in this process: when there are more than `jobs` jobs, the oldest finished ones go first.
+    """Keeps everything in this process: when there are more than `jobs` jobs, or their input images take more than
+    `pictures` bytes, the oldest finished ones go first, those whose webhook is under way last.
 
     `default_clock` is the clock of a tenant that has not set its own; `balance` is what everyone starts with, in
-    microdollars; `files` is how many bytes of uploads are kept, `deliveries` how many webhooks for each tenant.
+    microdollars; `files` is how many bytes of uploads are kept, `deliveries` beyond how many webhooks of a
+    tenant those that are over go.
     """
 
     def __init__(
@@ -56,19 +35,34 @@ class MemoryStore:
         jobs: int = 100_000,
         balance: int = 10**12,
         files: int = 256 * 2**20,
+        pictures: int = 256 * 2**20,
         deliveries: int = 10_000,
         wall_clock: Wall | None = None,
     ) -> None:
         self._wall = wall_clock or wall()
         self._default_clock = default_clock or Clock.real()
         self._bound = jobs
+        self._pictures = pictures
+        self._weight = 0
         self._balance = balance
         self._shelf = Shelf(files)
         self._deliveries = deliveries
-        self._senders: dict[str, _Tenant] = {}
+        self._senders: dict[str, Tenant] = {}
         self._couriers = Waiters()
         self._owners: dict[str, str] = {}
-        self._tenants: dict[str, _Tenant] = {}
+        self._tenants: dict[str, Tenant] = {}
+
+    @classmethod
+    def of(cls, settings: Settings, default_clock: Clock | None = None) -> MemoryStore:
+        """A store with the bounds and the balance of the settings."""
+        return cls(
+            default_clock,
+            jobs=settings.jobs,
+            balance=settings.balance,
+            files=settings.upload_store,
+            pictures=settings.reference_store,
+            deliveries=settings.webhook_records,
+        )
 
     async def submit(
         self, tenant: str, provider: str, make: Callable[[Turn], Job], *, capacity: int | None = None
@@ -93,7 +87,9 @@ class MemoryStore:
             job = record.jobs[job.id]
         elif len(record.going) > record.crowd:
             record.prune(now)
-        if len(self._owners) > self._bound:
+        if job.submission.pictures:
+            self._weight += weight_of(job)
+        if len(self._owners) > self._bound or self._weight > self._pictures:
             self._make_room()
         return Found(job, now)
 
@@ -189,6 +185,10 @@ class MemoryStore:
         record = self._tenants.get(tenant)
         return () if record is None else record.outbox.deliveries
 
+    async def undelivered(self) -> dict[str, int]:
+        waiting = {tenant: record.outbox.waiting for tenant, record in self._senders.items()}
+        return {tenant: count for tenant, count in waiting.items() if count}
+
     async def clock(self, tenant: str) -> Clock:
         record = self._tenants.get(tenant)
         return self._default_clock if record is None else record.clock
@@ -208,13 +208,13 @@ class MemoryStore:
         record = self._tenants.get(tenant)
         return (self._default_clock if record is None else record.clock).now(self._wall())
 
-    def _tenant(self, tenant: str) -> _Tenant:
+    def _tenant(self, tenant: str) -> Tenant:
         record = self._tenants.get(tenant)
         if record is None:
-            record = self._tenants[tenant] = _Tenant(self._default_clock, Outbox(self._deliveries))
+            record = self._tenants[tenant] = Tenant(self._default_clock, Outbox(self._deliveries))
         return record
 
-    def _reschedule(self, record: _Tenant, provider: str, now: int) -> None:
+    def _reschedule(self, record: Tenant, provider: str, now: int) -> None:
         """Gives every queued job of a provider the start that the capacity allows it."""
         wallet = record.wallets[provider]
         record.prune(now)
@@ -226,18 +226,22 @@ class MemoryStore:
             wallet.expect(job)
 
     def _make_room(self) -> None:
-        """Drops a hundredth of the bound at once, so that the search for finished jobs is paid for rarely."""
-        surplus = len(self._owners) - self._bound + self._bound // 100
+        """Drops a hundredth of a bound at once, so that the search for finished jobs is paid for rarely."""
+        count, weight = len(self._owners) - self._bound, self._weight - self._pictures
         moments = {tenant: self._now(tenant) for tenant in self._tenants}
         finished = (
-            job_id
-            for job_id, owner in self._owners.items()
-            if self._tenants[owner].jobs[job_id].at(moments[owner]).ended
+            job
+            for job in self._all()
+            if job.at(moments[job.tenant]).ended and not self._tenants[job.tenant].outbox.waits(job.id)
         )
-        leaving = list(itertools.islice(finished, surplus))
-        if not leaving:
-            leaving = list(itertools.islice(self._owners, len(self._owners) - self._bound))
-        for job_id in leaving:
-            record = self._tenants[self._owners.pop(job_id)]
-            del record.jobs[job_id]
-            record.going.pop(job_id, None)
+        more = (self._bound // 100 if count > 0 else 0, self._pictures // 100 if weight > 0 else 0)
+        leaving = oldest(finished, count + more[0], weight + more[1]) or oldest(self._all(), count, weight)
+        for job in leaving:
+            record = self._tenants[self._owners.pop(job.id)]
+            del record.jobs[job.id]
+            record.going.pop(job.id, None)
+            record.outbox.drop(job.id)
+            self._weight -= weight_of(job)
+
+    def _all(self) -> Iterator[Job]:
+        return (self._tenants[owner].jobs[job_id] for job_id, owner in self._owners.items())

@@ -10,6 +10,9 @@ from understudy.mockserver.clock import Clock
 from understudy.mockserver.jobs import Job
 from understudy.mockserver.webhooks import Attempt, Delivery, Outcome, expected
 
+AT_ONCE = 16
+"""How many of one tenant's deliveries are under way at most, so that hanging receivers delay nobody else's."""
+
 
 class _Lease(NamedTuple):
     """From an instant on the tenant's clock until one on the wall, a delivery is in somebody's hands."""
@@ -19,11 +22,13 @@ class _Lease(NamedTuple):
 
 
 class Outbox:
-    """At most `bound` deliveries: the oldest that are over go first."""
+    """Deliveries: beyond `bound` of them, those that are over go, the first that ended first. None that waits ever goes
+    by itself, but with its job."""
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
         self._kept: dict[str, Delivery] = {}
+        self._over: dict[str, None] = {}
         self._taken: dict[str, _Lease] = {}
         self._due: list[tuple[int, int, str]] = []
         self._order = itertools.count()
@@ -33,14 +38,27 @@ class Outbox:
         """All that are kept, in order of submission."""
         return tuple(self._kept.values())
 
+    @property
+    def waiting(self) -> int:
+        """How many are not over yet."""
+        return len(self._kept) - len(self._over)
+
     def expect(self, job: Job) -> None:
         """Takes note of what a job's timeline promises now. Once a delivery is on its way, that is settled."""
         kept = self._kept.get(job.id)
         if kept is not None and (kept.attempts or kept.outcome is not Outcome.WAITING or job.id in self._taken):
             return
         self._keep(expected(job))
-        if len(self._kept) > self._bound:
-            self._make_room()
+
+    def waits(self, job_id: str) -> bool:
+        """Whether a job's delivery is not over yet."""
+        return job_id in self._kept and job_id not in self._over
+
+    def drop(self, job_id: str) -> None:
+        """A job is kept no more: its delivery, unless that is over, is not made."""
+        if self.waits(job_id):
+            del self._kept[job_id]
+            self._taken.pop(job_id, None)
 
     def ready(self, clock: Clock, wall_now: int) -> int | None:
         """What the wall shows when there is something to take; None for never, as things stand."""
@@ -52,7 +70,7 @@ class Outbox:
             heapq.heappop(self._due)
         expiry = min((lease.until for lease in self._taken.values()), default=None)
         # No time passes on a manual clock while a delivery is under way: it is over before the next one begins.
-        if not self._due or (expiry is not None and clock.rate == 0):
+        if not self._due or len(self._taken) >= (1 if clock.rate == 0 else AT_ONCE):
             return expiry
         due = clock.wall_at(self._due[0][0], wall_now)
         return due if expiry is None else expiry if due is None else min(due, expiry)
@@ -76,19 +94,15 @@ class Outbox:
         self._kept[delivery.job.id] = delivery
         if delivery.due is not None:
             heapq.heappush(self._due, (delivery.due, next(self._order), delivery.job.id))
+        if delivery.outcome is not Outcome.WAITING:
+            self._over[delivery.job.id] = None
+        while len(self._kept) > self._bound and self._over:
+            job_id = next(iter(self._over))
+            del self._over[job_id], self._kept[job_id]
 
     def _is_current(self, due: int, _: int, job_id: str) -> bool:
         kept = self._kept.get(job_id)
         return kept is not None and kept.due == due and job_id not in self._taken
-
-    def _make_room(self) -> None:
-        """Drops a hundredth of the bound at once, so that the search is paid for rarely."""
-        surplus = len(self._kept) - self._bound + self._bound // 100
-        over = (job_id for job_id, kept in self._kept.items() if kept.outcome is not Outcome.WAITING)
-        leaving = list(itertools.islice(over, surplus)) or list(self._kept)[: len(self._kept) - self._bound]
-        for job_id in leaving:
-            del self._kept[job_id]
-            self._taken.pop(job_id, None)
 
 
 def _moment(due: int, clock: Clock, wall_now: int) -> int:

@@ -14,7 +14,10 @@ from understudy.mockserver.switches import Switches
 
 _DRAWS = struct.Struct("<16s6Q")
 _WHOLE = float(2**64)
-_NUMBER = re.compile(r"(?<![\w.-])(\d{1,2})(?!\w)", re.ASCII)
+_NUMBER = re.compile(
+    r"\b(\d{1,2})\s+(?:[a-z-]+\s+){0,3}(?:images?|pictures?|photos?|panels?)\b|\bpanels?\s+1\s*[-–—]\s*(\d{1,2})\b",
+    re.IGNORECASE | re.ASCII,
+)
 MOST_IMAGES = 15
 
 
@@ -51,6 +54,12 @@ def dashed(digits: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+def number_in(prompt: str) -> int | None:
+    """How many images a prompt asks for, as the page advises to write it: `4 edited images`, `Panels 1-4`."""
+    match = _NUMBER.search(prompt)
+    return int(match[1] or match[2]) if match else None
+
+
 @dataclass(frozen=True, slots=True)
 class Habits:
     """What the pages say that the models do, each off unless assumed.
@@ -71,9 +80,9 @@ class Habits:
     def images(self, submission: Submission) -> int:
         """How many images come out."""
         count = submission.count
-        number = _NUMBER.search(submission.prompt) if self.counts_prompt else None
-        if number:
-            count = min(count, max(int(number[1]), 1))
+        number = number_in(submission.prompt) if self.counts_prompt else None
+        if number is not None:
+            count = min(count, max(number, 1))
         if self.counts_references:
             count = min(count, max(MOST_IMAGES - len(submission.references), 1))
         return count

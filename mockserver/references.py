@@ -10,7 +10,7 @@ from understudy.mockserver.images import Reference
 if TYPE_CHECKING:
     from PIL.Image import Image, Transpose
 
-Problem = Literal["empty", "not_an_image", "too_small", "too_large", "damaged"]
+Problem = Literal["missing", "empty", "not_an_image", "too_small", "too_large", "damaged"]
 THUMBNAIL = 64  # pixels a side
 # RunComfy's node for Seedream 5 takes images of more than 14 pixels a side; nobody says that less is accepted.
 SMALLEST_SIDE = 15

@@ -77,17 +77,20 @@ class FileTooLarge(Refusal):
 
 @dataclass(eq=False)
 class BadWebhook(Refusal):
-    """The webhook is no URL that anything can be sent to."""
+    """The webhook is no URL that anything can be sent to, or one of more than `limit` characters."""
 
     url: str
+    limit: int
 
 
 @dataclass(eq=False)
 class HostRefused(Refusal):
-    """The settings do not allow webhooks to go to this host, because of the address that it has."""
+    """The settings do not allow webhooks to go to this host, because of the address that it has. `allowed` is what they
+    allow."""
 
     host: str
     address: str
+    allowed: str
 
 
 class WebhookWithBase64(Refusal):

@@ -84,7 +84,7 @@ class RunComfy:
 
     name = "runcomfy"
     prefix = "/v1"
-    other_prefixes: tuple[str, ...] = ("/prod/v2",)
+    other_prefixes: tuple[str, ...] = ("/prod/v1", "/prod/v2")
     shows_erased = False
     dashed_ids = True
     flags_images = False

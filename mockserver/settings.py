@@ -145,6 +145,14 @@ class Settings:
     upload_limit: int = setting(200 * 10**6, parse_size, "SIZE", "Longest file that can be uploaded.")
     upload_store: int = setting(256 * 2**20, parse_size, "SIZE", "How many bytes of uploads are kept; oldest go first.")
     body_limit: int = setting(144 * 2**20, parse_size, "SIZE", "Longest request body that is accepted.")
+    reference_store: int = setting(
+        256 * 2**20,
+        parse_size,
+        "SIZE",
+        "How many bytes of input images are kept; oldest finished jobs go.",
+    )
+    # 50 MB is what the model pages say of images in general.
+    image_limit: int = setting(50 * 10**6, parse_size, "SIZE", "Longest input image inside of a request, as data: URI.")
     image_cache: int = setting(64 * 2**20, parse_size, "SIZE", "How many bytes of drawn images are kept.")
     sync_limit: int = setting(90_000, parse_duration, "TIME", "How long a submission in sync mode waits for its job.")
     webhook_hosts: Hosts = setting(
@@ -152,6 +160,9 @@ class Settings:
         parse_hosts,
         "HOSTS",
         "Where webhooks may go: loopback, private (loopback too), any, host names, CIDR blocks; with commas.",
+    )
+    webhook_url_limit: int = setting(
+        2_048, parse_count(1, 65_536), "COUNT", "How many characters a webhook's URL may have."
     )
     # The documents say up to three retries with exponential backoff; the base and the time allowed are assumed.
     webhook_backoff: int = setting(
@@ -164,7 +175,7 @@ class Settings:
         10_000,
         parse_count(1, 10**9),
         "COUNT",
-        "How many deliveries are kept for each tenant; the oldest over go first.",
+        "How many webhooks are on record for each tenant; beyond that those that are over go, none that waits.",
     )
 
 

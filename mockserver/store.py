@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from understudy.mockserver.clock import Clock
@@ -78,10 +78,11 @@ class Store(Protocol):
 
     async def put_file(self, tenant: str, make: Callable[[int, int], StoredFile]) -> StoredFile:
         """Keeps the file that `make` returns, or the place for one. It gets the clock's reading and how many files of
-        the tenant came before. The oldest files of all tenants make room for it."""
+        the tenant came before. The oldest files of all tenants make room for it; a place takes next to none."""
 
     async def fill_file(self, file_id: str, data: Content) -> bool:
-        """Gives a place its data; False when it has some already, or has had to make room."""
+        """Gives a place its data, for which the oldest files of all tenants make room; False when it has some already,
+        or has had to make room itself."""
 
     async def get_file(self, file_id: str) -> FoundFile | None:
         """A file or the place for one, and the time of its owner."""
@@ -94,7 +95,7 @@ class Store(Protocol):
         """Waits until a delivery is due, of whatever tenant, and hands out that which is due first. For `lease`
         milliseconds of real time nobody else gets it; whoever has not settled it by then has lost it.
 
-        On a manual clock, a tenant's deliveries are handed out one after the other."""
+        Of one tenant only so many are in somebody's hands at once; on a manual clock, only one."""
 
     async def settle(self, delivery: Delivery, attempt: Attempt, backoff: int) -> None:
         """Keeps how an attempt went; where it failed and another is left, the delivery is due again after the backoff.
@@ -102,6 +103,9 @@ class Store(Protocol):
 
     async def deliveries(self, tenant: str) -> Sequence[Delivery]:
         """The record of a tenant's deliveries, in order of submission, bounded."""
+
+    async def undelivered(self) -> Mapping[str, int]:
+        """How many deliveries still wait, for each tenant that has any."""
 
     async def clock(self, tenant: str) -> Clock:
         """A tenant's clock."""

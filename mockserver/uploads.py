@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from understudy.mockserver.files import OVERHEAD, Content, FoundFile, StoredFile
+from understudy.mockserver.references import UnreadableReference
 from understudy.mockserver.store import Store
 
 DAYS_KEPT = 7 * 86_400_000
@@ -85,10 +86,18 @@ class Uploads:
         ]
 
     async def own_file(self, text: str, origin: str) -> Content | None:
-        """The bytes of the file that a URL of this server's own leads to; None for any other text."""
-        place = text.removeprefix(f"{origin}/media/")
-        found = await self._store.get_file(place.partition(".")[0]) if place != text else None
-        return None if found is None else _data(found)
+        """The bytes of the file that a URL of this server's own leads to; None for any other text.
+
+        Raises UnreadableReference for a URL of an upload that was never made, or that is there no more.
+        """
+        name = text.removeprefix(f"{origin}/media/")
+        if name == text:
+            return None
+        found = await self._store.get_file(name.partition(".")[0])
+        data = _data(found) if found is not None and file_name(found.file) == name else None
+        if data is None:
+            raise UnreadableReference("missing", "there is no upload of that name")
+        return data
 
     async def receive(self, request: Request) -> Response:
         """The PUT of a ticket: exactly its headers, exactly the size that was announced, and once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -141,9 +142,9 @@ class WaveSpeed:
         )
 
     def webhook_body(self, job: Job) -> bytes:
-        """The bare prediction of a job that has ended, as its webhook tells it."""
+        """The bare prediction of a job that has ended, as its webhook tells it, deleted meanwhile or not (assumed)."""
         assert job.submission.webhook is not None, "Only a job with a webhook has a webhook's body."
-        return orjson.dumps(prediction(job, job.final, job.submission.webhook.origin, self._forms))
+        return orjson.dumps(prediction(_kept(job), job.final, job.submission.webhook.origin, self._forms))
 
     def _read_webhook(self, call: Call, inputs: Mapping[str, Any]) -> str | None:
         """The query's `webhook`, or where the switch says so the body's `webhook_url`; an empty one counts as none."""
@@ -156,8 +157,10 @@ class WaveSpeed:
         return url
 
     async def _outlast(self, desk: Desk, tenant: str, call: Call, found: Found) -> Reply:
-        """Sync mode: the answer to a submission when its job has ended, or the sync limit has passed."""
+        """Sync mode: the answer to a submission when its job has ended, or the sync limit has passed. Deleting the job
+        meanwhile does not change it (assumed): whoever waits was promised the job's end."""
         job, now = await desk.outlast(tenant, call, found)
+        job = _kept(job)
         if job.at(now).ended:
             return await self._answer(desk, job, job.at(now), call.origin)
         if self._gateway_times_out:
@@ -223,6 +226,11 @@ def prediction(
         body["executionTime"] = inference
     body["timings"] = {"inference": inference}
     return body
+
+
+def _kept(job: Job) -> Job:
+    """The job as though its owner had not deleted it."""
+    return dataclasses.replace(job, erased=False) if job.erased else job
 
 
 def word_of(job: Job, phase: Phase) -> str:

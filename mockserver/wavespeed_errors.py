@@ -22,7 +22,6 @@ from understudy.mockserver.refusals import (
     UnknownRoute,
 )
 from understudy.mockserver.validation import json_type
-from understudy.mockserver.webhook_hosts import URL_LIMIT
 
 BOUNDS = {"minimum": "least", "minItems": "least", "minLength": "least"} | dict.fromkeys(
     ("maximum", "maxItems", "maxLength"), "most"
@@ -53,11 +52,11 @@ def word(refusal: Refusal) -> tuple[int, str]:
             return 413, f"file must be at most {limit} bytes; please send a smaller file"
         case RateLimited(limit=limit):
             return 429, f"Too Many Requests. The limit is {limit} images per minute; please try again later."
-        case BadWebhook(url=url):
-            must = f"an absolute http or https URL of at most {URL_LIMIT} characters"
+        case BadWebhook(url=url, limit=limit):
+            must = f"an absolute http or https URL of at most {limit} characters"
             return 400, f"webhook must be {must}, got {_found(url)}; please use such a URL"
-        case HostRefused(host=host, address=address):
-            allow = f"please allow it with --webhook-hosts {host}, or with the setting webhook_hosts"
+        case HostRefused(host=host, address=address, allowed=allowed):
+            allow = f"please allow it with --webhook-hosts {allowed},{host}, or with the setting webhook_hosts"
             return 400, f'webhook host "{host}" ({address}) is not among the allowed hosts; {allow}'
         case SyncTimeout():
             return 504, "Gateway Timeout"

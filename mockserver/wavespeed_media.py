@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from starlette.datastructures import UploadFile
@@ -33,6 +34,12 @@ from understudy.mockserver.wavespeed_envelope import success
 
 AROUND = 65_536
 """Bytes that a form may have around its file: boundaries, headers, other fields."""
+
+MOST_FILES = 100
+"""How many files of a form are counted, so that whoever sends two is told so."""
+
+# Without a handler, logging writes what this library warns of, such as a missing boundary, bare to stderr.
+logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 _TICKET = RequestRules(
     {"filename": {**TEXT, "minLength": 1, "maxLength": 1_024}, "size": {"type": "integer", "minimum": 0}}
@@ -89,7 +96,7 @@ def upload_limits(settings: Settings, switches: Switches) -> UploadLimits:
 
 
 async def _read_form(call: Call, limits: UploadLimits) -> tuple[str, str, bytes]:
-    """Name, media type and bytes of the form's file. Raises FileTooLarge, or Invalid when there is no such field."""
+    """Name, media type and bytes of the form's file. Raises FileTooLarge, or Invalid without it or with more files."""
     assert call.stream is not None, "A form is read from the stream."
     scope, receive = call.stream
     most = limits.widest + AROUND
@@ -107,8 +114,11 @@ async def _read_form(call: Call, limits: UploadLimits) -> tuple[str, str, bytes]
     if int(request.headers.get("content-length", 0)) > most:
         raise FileTooLarge(limits.widest)
     try:
-        async with request.form(max_files=1, max_fields=100) as form:
+        async with request.form(max_files=MOST_FILES, max_fields=100) as form:
             file = form.get("file")
+            names = [value.filename for _, value in form.multi_items() if isinstance(value, UploadFile)]
+            if len(names) > 1:
+                raise Invalid((Problem(("file",), "format", "exactly one file", names),))
             if isinstance(file, UploadFile):
                 media_type = media_type_of(file.filename or "", file.content_type)
                 if (file.size or 0) > limits.of(media_type):

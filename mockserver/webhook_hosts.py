@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
-
-URL_LIMIT = 2_048
-"""How many characters a webhook's URL may have (assumed)."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -20,6 +18,7 @@ LOOPBACK = tuple(map(ipaddress.ip_network, ("127.0.0.0/8", "::1/128")))
 PRIVATE = (*LOOPBACK, *map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 EVERYWHERE = tuple(map(ipaddress.ip_network, ("0.0.0.0/0", "::/0")))
 WORDS = {"loopback": LOOPBACK, "private": PRIVATE, "any": EVERYWHERE}
+_OLD_FORM = re.compile(r"(0x)?[0-9a-f]+(\.(0x)?[0-9a-f]+){0,3}", re.ASCII)
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?", re.ASCII)
 
 
@@ -32,8 +31,8 @@ class Target(NamedTuple):
 
 def parse_target(url: str) -> Target:
     """Where an absolute http or https URL leads. Raises ValueError for any other text."""
-    if len(url) > URL_LIMIT or not url.isprintable() or " " in url:
-        raise ValueError("too long, or with characters that no URL has")
+    if not url.isprintable() or " " in url:
+        raise ValueError("characters that no URL has")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("not an absolute http or https URL")
@@ -41,12 +40,26 @@ def parse_target(url: str) -> Target:
 
 
 def parse_address(host: str) -> Address | None:
-    """The address that a host is written as; None for a name."""
+    """The address that a host is written as, in whichever form resolvers take; None for a name."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return None
+        return _parse_old_form(host)
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def _parse_old_form(host: str) -> Address | None:
+    """`2852039166`, `0x7f.1` and the like, which mean IPv4 addresses."""
+    try:
+        return ipaddress.ip_address(socket.inet_aton(host)) if _OLD_FORM.fullmatch(host) else None
+    except OSError:
+        return None
+
+
+def parse_network(text: str) -> Network:
+    """A block, or an address as a block of its own. Raises ValueError for other text."""
+    address = parse_address(text)
+    return ipaddress.ip_network(text if address is None else address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +89,7 @@ def parse_hosts(text: str) -> Hosts:
             networks += WORDS[part]
             continue
         try:
-            networks.append(ipaddress.ip_network(part))
+            networks.append(parse_network(part))
         except ValueError as error:
             if not _NAME.fullmatch(part) or not re.search("[a-z]", part):
                 raise ValueError(

@@ -27,7 +27,7 @@ class Live:
     """A server on a real socket whose tenants have a manual clock, and a client with the key `key`."""
 
     def __init__(self, settings: Settings, clock: Clock, draw: Draw = draw) -> None:
-        self.store = MemoryStore(clock, jobs=settings.jobs, balance=settings.balance, files=settings.upload_store)
+        self.store = MemoryStore.of(settings, clock)
         self.server = ServerThread(create_app(settings, self.store, draw))
         self.server.start()
         self.origin = self.server.origin

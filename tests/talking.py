@@ -103,7 +103,7 @@ def talking(*, queue: int = QUEUE, run: int = RUN, **settings: Any) -> Iterator[
             **settings,
         }
     )
-    store = MemoryStore(Clock.manual(), jobs=chosen.jobs, balance=chosen.balance, files=chosen.upload_store)
+    store = MemoryStore.of(chosen, Clock.manual())
     server = ServerThread(create_app(chosen, store))
     server.start()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 from base64 import b64encode
 from typing import Any
@@ -10,8 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from live import IMAGE, RUNCOMFY, WAVESPEED, Live, MakeLive
+from PIL import Image
+
+from understudy.mockserver.desk import CALLERS
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+
+_FILE = io.BytesIO()
+Image.new("RGB", (64, 64)).save(_FILE, "PNG")
+PIXELS = _FILE.getvalue()
 
 
 def picture(width: int, height: int, length: int = 100) -> str:
@@ -112,6 +120,20 @@ def test_the_limits_themselves_are_taken_where_the_messages_are_assumed(make_liv
     assert 200 == live.client.post(RUNCOMFY, json={"text": "x", "images": [picture(6000, 6000)]}).status_code
 
 
+@pytest.mark.parametrize(("length", "status", "code"), [(1_000, 200, None), (1_001, 422, 1402)])
+def test_an_image_inside_of_a_request_is_bounded(
+    make_live: MakeLive, length: int, status: int, code: int | None
+) -> None:
+    live = make_live(image_limit=1_000)
+    plain = b64encode(PIXELS + bytes(length - len(PIXELS))).decode()
+    image = "data:image/png;base64," + plain
+
+    assert status == live.client.post(RUNCOMFY, json={"text": "x", "images": [image]}).status_code
+    job = live.client.post(WAVESPEED, json={"prompt": "x", "images": [image]}).json()["data"]["id"]
+    live.advance(2_500)
+    assert code == live.client.get(f"/api/v3/predictions/{job}/result").json()["data"].get("code")
+
+
 @pytest.mark.parametrize(
     ("switch", "image", "message"),
     [
@@ -172,7 +194,9 @@ def test_a_key_may_be_more_than_ascii(make_live: MakeLive, sent: bytes) -> None:
     assert answer.status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/api/v3", "/v1", "/api/v3/output/x", "/v1/models/output/x", "/api/v3/output/x?y"])
+@pytest.mark.parametrize(
+    "path", ["/api/v3", "/v1", "/prod/v1/balance", "/api/v3/output/x", "/v1/models/output/x", "/api/v3/output/x?y"]
+)
 def test_what_lies_under_a_providers_prefix_is_refused_in_its_words(live: Live, path: str) -> None:
     assert 404 == live.client.get(path).status_code
     assert "application/json" == live.client.get(path).headers["content-type"]
@@ -215,3 +239,11 @@ NAMES = ["prompt", "text", "images", "size", "max_images", "image_size", "seed",
 def test_no_json_object_makes_the_server_stumble(live: Live, inputs: dict[str, Any]) -> None:
     assert live.client.post(WAVESPEED, json=inputs).status_code in (200, 400)
     assert live.client.post(RUNCOMFY, json=inputs).status_code in (200, 422)
+
+
+def test_more_callers_than_are_remembered_are_known_all_the_same(live: Live) -> None:
+    with live.client_of(None) as client:
+        for number in range(CALLERS + 2):
+            answer = client.get("/api/v3/predictions/0/result", headers={"Authorization": f"Bearer {number}"})
+
+            assert answer.status_code == 404

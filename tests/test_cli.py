@@ -135,6 +135,27 @@ def test_localhost_is_loopback(serve: Serve) -> None:
     assert "" == end(process)[1]
 
 
+def test_a_form_that_cannot_be_read_leaves_nothing_on_stderr(serve: Serve) -> None:
+    process = serve()
+    headers = {"Authorization": "Bearer key", "Content-Type": "multipart/form-data; boundary=x"}
+    with httpx.Client(base_url=origin_of(process), headers=headers, trust_env=False) as client:
+        assert 400 == client.post("/api/v3/media/upload/binary", content=b"abc").status_code
+    process.terminate()
+
+    assert "" == end(process)[1]
+
+
+def test_a_webhook_that_was_not_delivered_is_told_when_the_server_stops(serve: Serve) -> None:
+    process = serve("--run-time", "1h")
+    with httpx.Client(base_url=origin_of(process), trust_env=False) as client:
+        for key in ("secret-one", "secret-one", "other"):
+            path = "/api/v3/bytedance/seedream-v4/edit-sequential?webhook=http://127.0.0.1:1/"
+            client.post(path, json={"prompt": "x"}, headers={"Authorization": f"Bearer {key}"}).raise_for_status()
+    process.terminate()
+
+    assert "Webhooks not delivered: 2 of key secr…, 1 of key othe….\n" == end(process)[1]
+
+
 def test_a_variable_that_is_no_setting_is_warned_of(serve: Serve) -> None:
     process = serve(UNDERSTUDY_SEDE="1")
     origin_of(process)

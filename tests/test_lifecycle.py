@@ -235,3 +235,38 @@ def test_a_job_that_is_gone_by_the_time_it_is_cancelled_is_unknown(make_live: Ma
             job = client.post(url, json={"text": "x", "images": [IMAGE]}).json()
 
             assert 404 == client.post(job["cancel_url"]).status_code
+
+
+@pytest.mark.parametrize("value", ["off", "on"])
+def test_the_number_in_the_prompt_counts_where_it_is_assumed_to(make_live: MakeLive, value: str) -> None:
+    live = make_live(assume={"seedream.prompt_count": value})
+    job = live.submit_wavespeed(prompt="Generate a series of 2 images (Panels 1-2) of a shoe", max_images=4)
+    live.advance(5000)
+
+    assert {"off": 4, "on": 2}[value] == len(live.client.get(job["urls"]["get"]).json()["data"]["outputs"])
+
+
+@pytest.mark.parametrize("value", ["off", "on"])
+def test_reference_images_count_against_the_maximum_where_they_are_assumed_to(make_live: MakeLive, value: str) -> None:
+    live = make_live(assume={"seedream.reference_count": value})
+    job = live.submit_wavespeed(images=[IMAGE] * 10, max_images=15)
+    live.advance(5000)
+
+    assert {"off": 15, "on": 5}[value] == len(live.client.get(job["urls"]["get"]).json()["data"]["outputs"])
+
+
+@pytest.mark.parametrize("value", ["off", "on"])
+def test_careful_prompt_optimisation_takes_longer_where_it_is_assumed_to(make_live: MakeLive, value: str) -> None:
+    live = make_live(assume={"seedream.optimize_prompt": value})
+    jobs = [live.submit_runcomfy(optimize_prompt_options=option) for option in ("fast", "standard")]
+    live.advance(2500)
+    words = [live.client.get(job["status_url"]).json()["status"] for job in jobs]
+
+    assert ["completed", {"off": "completed", "on": "in_progress"}[value]] == words
+
+
+def test_a_price_is_that_of_the_images_asked_for_though_fewer_come_out(make_live: MakeLive) -> None:
+    live = make_live(assume={"seedream.prompt_count": "on"}, balance=1_000_000)
+    live.submit_wavespeed(prompt="2 images", max_images=4)
+
+    assert 1_000_000 - 4 * 27_000 == live.server.call(live.store.account("key", "wavespeed")).balance

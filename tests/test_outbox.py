@@ -12,6 +12,7 @@ from understudy.mockserver.app import create_app
 from understudy.mockserver.clock import Clock
 from understudy.mockserver.jobs import Hook, Job, Phase, Plan, Submission
 from understudy.mockserver.memory_store import MemoryStore
+from understudy.mockserver.outbox import AT_ONCE
 from understudy.mockserver.webhook_hosts import parse_hosts
 from understudy.mockserver.webhooks import Attempt, Outcome
 
@@ -98,6 +99,20 @@ async def test_a_manual_clock_hands_out_one_after_the_other_and_others_do_not_wa
 
 
 @on_loop
+async def test_of_one_tenants_deliveries_so_many_are_under_way_and_no_more() -> None:
+    wall = Wall()
+    store = MemoryStore(Clock.real(), wall_clock=wall)
+    for number in range(AT_ONCE + 1):
+        await put(store, str(number))
+    await put(store, "other", "other", replace(PLAN, run_time=20))
+    wall.now = 100
+    hung = [await store.next_delivery(1_000) for _ in range(AT_ONCE)]
+    assert "other" == await taken(store)
+    await store.settle(hung[0], ACCEPTED, 1_000)
+    assert str(AT_ONCE) == await taken(store)
+
+
+@on_loop
 async def test_a_courier_wakes_when_something_becomes_due_on_a_real_clock() -> None:
     store = MemoryStore()
     waiting = asyncio.ensure_future(taken(store))
@@ -118,21 +133,56 @@ async def test_a_job_whose_end_moves_is_told_of_when_it_ends() -> None:
     await put(store, "one", plan=replace(PLAN, run_time=None))
     assert [None] == [delivery.due for delivery in await store.deliveries("key")]
     await put(store, "two")
-    await store.interrupt("key", "one", Phase.FAILED, only_in=frozenset({Phase.RUNNING}))
+    await store.interrupt("key", "one", Phase.SUCCEEDED, only_in=frozenset({Phase.RUNNING}))
     assert ["one", 0] == [await taken(store), (await store.deliveries("key"))[0].due]
 
 
 @pytest.mark.parametrize(("count", "kept"), [(3, ["0", "1", "2"]), (4, ["1", "2", "3"])])
 @on_loop
-async def test_so_many_deliveries_are_kept_and_no_more(count: int, kept: list[str]) -> None:
+async def test_so_many_deliveries_that_are_over_are_kept_and_no_more(count: int, kept: list[str]) -> None:
     store = MemoryStore(Clock.manual(0), deliveries=3)
     for number in range(count):
-        await put(store, str(number))
+        await put(store, str(number), plan=replace(PLAN, run_time=0))
+        await store.settle(await store.next_delivery(1_000), ACCEPTED, 1_000)
     assert kept == [delivery.job.id for delivery in await store.deliveries("key")]
 
 
 @on_loop
-async def test_what_is_over_goes_before_what_still_waits_and_a_late_answer_for_it_is_ignored() -> None:
+async def test_however_many_wait_each_is_handed_out_and_the_record_shrinks_to_its_bound() -> None:
+    store = MemoryStore(Clock.manual(0), deliveries=3)
+    for number in range(10):
+        await put(store, str(number))
+    await store.set_clock("key", lambda clock, _: clock.advance(10))
+    for number in range(10):
+        delivery = await store.next_delivery(1_000)
+        assert str(number) == delivery.job.id
+        await store.settle(delivery, ACCEPTED, 1_000)
+    assert ["7", "8", "9"] == [delivery.job.id for delivery in await store.deliveries("key")]
+
+
+@on_loop
+async def test_a_delivery_that_waits_goes_with_its_job_which_goes_after_other_finished_ones() -> None:
+    store = MemoryStore(Clock.manual(0), jobs=2)
+    await put(store, "waits", plan=replace(PLAN, run_time=0))
+    await put(store, "over", plan=replace(PLAN, run_time=0))
+    await store.settle(await store.next_delivery(1_000), REFUSED, 1_000)
+    await store.settle(await store.next_delivery(1_000), ACCEPTED, 1_000)
+    await put(store, "new", plan=replace(PLAN, run_time=None))
+    assert [True, False] == [await store.locate(name) is not None for name in ("waits", "over")]
+    await put(store, "newer", plan=replace(PLAN, run_time=None))
+    assert ["over", "new", "newer"] == [delivery.job.id for delivery in await store.deliveries("key")]
+
+
+@on_loop
+async def test_the_setting_bounds_the_record_of_the_store_that_an_application_makes() -> None:
+    store = create_app(settings(webhook_records=1)).state.store
+    for number in range(2):
+        await put(store, str(number), plan=replace(PLAN, outcome=Phase.CANCELLED))
+    assert ["1"] == [delivery.job.id for delivery in await store.deliveries("key")]
+
+
+@on_loop
+async def test_what_is_over_goes_and_what_still_waits_stays() -> None:
     store = MemoryStore(Clock.manual(0), deliveries=2)
     await put(store, "waits", plan=replace(PLAN, run_time=None))
     await put(store, "over", plan=replace(PLAN, run_time=0))
@@ -141,10 +191,10 @@ async def test_what_is_over_goes_before_what_still_waits_and_a_late_answer_for_i
     await put(store, "new", plan=replace(PLAN, run_time=0))
     assert ["waits", "new"] == [delivery.job.id for delivery in await store.deliveries("key")]
     new = await store.next_delivery(1_000)
-    for name in ("newer", "newest"):
-        await put(store, name)
+    await put(store, "newer")
+    assert ["waits", "new", "newer"] == [delivery.job.id for delivery in await store.deliveries("key")]
     await store.settle(new, ACCEPTED, 1_000)
-    assert ["newer", "newest"] == [delivery.job.id for delivery in await store.deliveries("key")]
+    assert ["waits", "newer"] == [delivery.job.id for delivery in await store.deliveries("key")]
 
 
 @on_loop

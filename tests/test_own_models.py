@@ -2,14 +2,13 @@
 
 import json
 from base64 import b64encode
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from live import MakeLive
 from talking import QUEUE, RUN, WAVESPEED, conforms, talking
 
 from understudy.contracts import catalogue
@@ -53,13 +52,6 @@ RUNCOMFY_ENTRY: dict[str, Any] = {
     "price_unit": "output",
     "input_schema": SCHEMA,
 }
-
-
-def draw_pixel() -> bytes:
-    """A PNG image of one pixel."""
-    file = BytesIO()
-    Image.new("RGB", (1, 1)).save(file, "PNG")
-    return file.getvalue()
 
 
 def write(folder: Path, content: object) -> str:
@@ -219,89 +211,6 @@ def test_what_is_wrong_with_a_file_is_said_at_the_start(tmp_path: Path, content:
     )
 
 
-def rule(words: str, value: object = 10, text: object = "Broken.") -> dict[str, object]:
-    return {"validation_rule": words, "validation_value": value, "validation_error": text}
-
-
-def with_rules(rules: object, **more: object) -> dict[str, Any]:
-    """An entry whose input `image` has these `validations`."""
-    image = {"type": "string", "validations": rules, **more}
-    return {**RUNCOMFY_ENTRY, "input_schema": {"type": "object", "properties": {"image": image}}}
-
-
-@pytest.mark.parametrize(
-    ("rules", "number"),
-    [
-        ([rule("duration_seconds<"), {"validation_value": 1, "validation_error": "x"}], 2),
-        ([rule("file_size_mb")], 1),
-        ([rule("file_size_mb==")], 1),
-        ([rule("file_size_mb<", "10")], 1),
-        ([rule("file_size_mb<", True)], 1),
-        ([rule("duration_seconds<", 10, None)], 1),
-        (["file_size_mb<"], 1),
-    ],
-)
-def test_a_validation_that_cannot_be_read_is_said_at_the_start(
-    tmp_path: Path, rules: list[object], number: int
-) -> None:
-    with pytest.raises(SettingsError) as refused:
-        load({"models": write(tmp_path, with_rules(rules))}, {}, None)
-    like = '{"validation_rule": "file_size_mb<", "validation_value": 10, "validation_error": "..."}'
-    told = (
-        f'entry 1: "acme/dream": validation {number} of input "image" must be like {like}; got {rules[number - 1]!r}.'
-    )
-    assert str(refused.value).endswith(told)
-
-
-def test_validations_are_an_array(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r'the validations of input "image" must be an array of .*; got 5'):
-        load({"models": write(tmp_path, with_rules(5))}, {}, None)
-
-
-PIXEL = "data:image/png;base64," + b64encode(draw_pixel()).decode()
-FILM = "data:video/mp4;base64,AAAA"
-
-
-@pytest.mark.parametrize(
-    ("words", "value", "holds"),
-    [
-        ("width_pixels<=", 1, True),
-        ("width_pixels>=", 1, True),
-        ("width_pixels >= ", 1, True),
-        ("width_pixels<=", 0, False),
-        ("width_pixels>=", 2, False),
-        ("width_pixels<", 1, False),
-        ("width_pixels>", 1, False),
-        ("duration_seconds<", 0, True),
-        ("container in", 0, True),
-    ],
-)
-def test_a_validation_holds_or_not_and_one_of_what_cannot_be_measured_holds(
-    tmp_path: Path, words: str, value: int, holds: bool
-) -> None:
-    path = write(tmp_path, with_rules([rule(words, value)], format="image_uri"))
-    with talking(models=parse_models(path)) as talk:
-        answer = talk.call("POST", "/v1/models/acme/dream", {"image": PIXEL})
-        assert (200 if holds else 422) == answer.status_code
-        assert holds or "Input validation failed: image: Broken." == answer.json()["error_message"]
-
-
-@pytest.mark.parametrize(
-    ("kind", "sent", "status"),
-    [
-        ("video_uri", FILM, 200),
-        ("uri", FILM, 200),
-        ("uri", PIXEL, 422),
-        ("image_uri", FILM, 422),
-        ("image_uri", PIXEL, 422),
-    ],
-)
-def test_only_images_are_measured(tmp_path: Path, kind: str, sent: str, status: int) -> None:
-    path = write(tmp_path, with_rules([rule("width_pixels>", 1)], format=kind))
-    with talking(models=parse_models(path)) as talk:
-        assert status == talk.call("POST", "/v1/models/acme/dream", {"image": sent}).status_code
-
-
 @pytest.mark.parametrize(
     ("provider", "path", "refused"),
     [("wavespeed", "/api/v3/acme/dream", 400), ("runcomfy", "/v1/models/acme/dream", 422)],
@@ -333,7 +242,8 @@ def test_an_image_without_validations_is_not_measured(tmp_path: Path) -> None:
     schema = {"type": "object", "properties": {"image": {"type": "string", "format": "image_uri"}}}
     path = write(tmp_path, {"model_id": "acme/dream", "input_schema": schema})
     with talking(models=parse_models(path)) as talk:
-        assert 200 == talk.call("POST", "/v1/models/acme/dream", {"image": FILM}).status_code
+        film = {"image": file_of("video/mp4", b"film")}
+        assert 200 == talk.call("POST", "/v1/models/acme/dream", film).status_code
 
 
 def test_null_that_says_no_more_than_its_absence_is_left_out() -> None:
@@ -486,3 +396,92 @@ def test_the_webhook_in_the_body_is_known_where_it_counts() -> None:
         body = {"prompt": "A shoe", "webhook_url": ""}
         assert 200 == talk.call("POST", f"/api/v3/{WAVESPEED}", body).status_code
         assert 400 == talk.call("POST", f"/api/v3/{WAVESPEED}", {**body, "webhook": ""}).status_code
+
+
+def ruled(*validations: Any, **schema: Any) -> dict[str, Any]:
+    """A model whose one file has these validations."""
+    file = {"type": "string", **schema, "validations": list(validations)}
+    schema = {"type": "object", "properties": {"file": file}}
+    return {"model_id": "own/ruled", "base_price_usd": 0, "input_schema": schema}
+
+
+def limit(rule: str, value: float, text: str = "too much") -> dict[str, Any]:
+    return {"validation_rule": rule, "validation_value": value, "validation_error": text}
+
+
+def file_of(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64," + b64encode(data).decode()
+
+
+WIDE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (200).to_bytes(4, "big") + (100).to_bytes(4, "big")
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "status"),
+    [
+        ("width_pixels<", 200, 422),
+        ("width_pixels<=", 200, 200),
+        ("height_pixels>", 100, 422),
+        ("height_pixels>=", 100, 200),
+        ("width/height<", 2.5, 200),
+        ("width_pixels >=", 200, 200),
+        ("width_pixels >=", 201, 422),
+        ("duration_seconds<", 5, 200),
+        ("container in", 5, 200),
+    ],
+)
+def test_the_rules_of_an_own_model_are_held_as_far_as_they_can_be_measured(
+    make_live: MakeLive, rule: str, value: float, status: int
+) -> None:
+    model = model_from_entry("runcomfy", ruled(limit(rule, value), format="image_uri"))
+    live = make_live(models=(model,))
+
+    assert status == live.client.post("/v1/models/own/ruled", json={"file": file_of("image/png", WIDE)}).status_code
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "status"),
+    [
+        ("video_uri", "video/mp4", 200),
+        ("video_uri", "image/mp4", 422),
+        ("uri", "video/mp4", 200),
+        ("image_uri", "video/mp4", 422),
+    ],
+)
+def test_a_file_that_is_no_image_is_not_measured_as_one(make_live: MakeLive, form: str, kind: str, status: int) -> None:
+    model = model_from_entry("runcomfy", ruled(limit("file_size_mb<", 5), format=form))
+    live = make_live(models=(model,))
+
+    assert status == live.client.post("/v1/models/own/ruled", json={"file": file_of(kind, b"film")}).status_code
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        (ruled({}), 'validation 1 of input "file" must be like {"validation_rule": "file_size_mb<", '),
+        (ruled(limit("duration_seconds<", 5), {}), 'validation 2 of input "file" must be like '),
+        (ruled("file_size_mb<"), 'validation 1 of input "file" must be like '),
+        (ruled(limit("file_size_mb=", 1)), 'validation 1 of input "file" must be like '),
+        (ruled(limit("file_size_mb", 1)), 'validation 1 of input "file" must be like '),
+        (ruled({**limit("file_size_mb<", 1), "validation_value": "1"}), 'validation 1 of input "file" must be like '),
+        (ruled({**limit("duration_seconds<", 1), "validation_error": None}), 'validation 1 of input "file" must be '),
+        (ruled(limit("file_size_mb<", True)), 'validation 1 of input "file" must be like '),
+        (
+            {
+                "model_id": "own/ruled",
+                "base_price_usd": 0,
+                "input_schema": {"properties": {"file": {"validations": 5}}},
+            },
+            'the validations of input "file" must be an array of ',
+        ),
+    ],
+)
+def test_an_own_model_with_rules_that_cannot_be_read_is_refused_at_start(
+    tmp_path: Path, entry: dict[str, Any], told: str
+) -> None:
+    file = tmp_path / "models.json"
+    file.write_text(json.dumps(entry | ({"provider": "runcomfy"} if "model_id" in entry else {})))
+
+    with pytest.raises(SettingsError) as caught:
+        load({"models": str(file)}, {}, None)
+    assert told in str(caught.value)

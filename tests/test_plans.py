@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from understudy.mockserver.bodies import Bodies
 from understudy.mockserver.durations import DurationRange
 from understudy.mockserver.jobs import Cause, Failure, Job, Phase, Submission
-from understudy.mockserver.plans import make_job
+from understudy.mockserver.plans import Chance, Habits, make_job, make_plan, number_in
 from understudy.mockserver.settings import Settings
 
 SETTINGS = Settings(seed=7)
@@ -104,3 +105,31 @@ def test_only_so_many_bodies_are_kept_and_only_for_the_very_same_job() -> None:
         assert b"body" == bodies.get("result", one, Phase.QUEUED, "origin", encode)
 
     assert [first.id, second.id, first.id, first.id] == [identifier for identifier, _, _ in made]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "number"),
+    [
+        ("Generate a series of 4 edited images (Panels 1-4).", 4),
+        ("I want to generate 3 images… of a shoe", 3),
+        ("Panels 1–12: a story", 12),
+        ("one picture, version 2.0, of 5 shoes", None),
+        ("2 high-contrast close-up photos", 2),
+        ("a shoe", None),
+        ("2024 images", None),
+    ],
+)
+def test_the_number_in_a_prompt_is_that_of_its_images(prompt: str, number: int | None) -> None:
+    assert number == number_in(prompt)
+
+
+def test_fewer_images_come_out_when_the_prompt_asks_for_fewer_if_that_is_assumed() -> None:
+    submission = replace(SUBMISSION, prompt="a series of 2 images", count=4)
+    settings = replace(SETTINGS, nsfw_rate=1.0)
+
+    def images(habits: Habits, prompt: str = submission.prompt) -> int:
+        asked = replace(submission, prompt=prompt)
+        return make_plan(settings, asked, Chance(7, "key", 0), flags_images=True, habits=habits).images
+
+    assert (4, 2) == (images(Habits()), images(Habits(counts_prompt=True)))
+    assert (4, 1) == (images(Habits(counts_prompt=True), "9 images"), images(Habits(counts_prompt=True), "0 images"))

@@ -95,6 +95,16 @@ def test_stopping_ends_a_request_that_would_never_finish(capfd: pytest.CaptureFi
     assert ("", "") == capfd.readouterr()
 
 
+def test_a_request_that_cancels_itself_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
+    async def cancelled(request: Request) -> Response:
+        raise asyncio.CancelledError
+
+    with running(app_of(cancelled)) as origin:
+        assert httpx.get(origin, trust_env=False).status_code == 500
+
+    assert "CancelledError" in caplog.text
+
+
 def test_stopping_closes_connections_that_are_idle() -> None:
     with running(create_app()) as origin:
         raw = connect(origin)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from understudy.mockserver.clock import Clock
+from understudy.mockserver.images import Reference
 from understudy.mockserver.jobs import Failure, Job, Phase, Plan, Submission
 from understudy.mockserver.memory_store import MemoryStore
 from understudy.mockserver.store import Store, Turn
@@ -283,6 +284,23 @@ def test_the_oldest_go_when_none_has_finished(make_store: MakeStore) -> None:
             await submit(store, name, plan=Plan(None, None, Phase.SUCCEEDED, 1))
 
         assert [False, True, True] == [await store.locate(name) is not None for name in ("one", "two", "three")]
+
+    run(work())
+
+
+def test_the_input_images_of_jobs_are_bounded_in_bytes_too(make_store: MakeStore) -> None:
+    picture = Reference("digest", 64, 64, bytes(100))
+
+    async def work() -> None:
+        store = make_store(pictures=500)
+        await submit(store, "plain")
+        for number in range(4):
+            await store.submit("key", "wavespeed", making(f"seen{number}", pictures=(picture, picture)))
+            await advance(store, 100)
+
+        assert [False, False, False, True, True] == [
+            await store.locate(name) is not None for name in ("plain", "seen0", "seen1", "seen2", "seen3")
+        ]
 
     run(work())
 

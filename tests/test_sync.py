@@ -31,6 +31,26 @@ async def test_the_sdk_gets_the_outputs_in_the_answer_to_its_submission() -> Non
 
 
 @on_loop
+async def test_a_job_that_succeeds_answers_with_the_recorded_prediction() -> None:
+    sample = SAMPLES["sync-completed"]
+    async with serving(of=settings(10, 20)) as origin:
+        status, body = await submit(origin, **sample.request["body"])
+    assert (200, []) == (status, differences(sample, body, origin=origin))
+
+
+@on_loop
+async def test_a_job_that_is_deleted_meanwhile_answers_as_if_it_were_not() -> None:
+    async with serving(store := WatchedStore()) as origin:
+        answer = asyncio.create_task(submit(origin, max_images=2, enable_sync_mode=True))
+        await store.began.get()
+        (job,) = (await store.account("key", "wavespeed")).jobs
+        await store.erase("key", [job.id])
+        await store.advance(2_500)
+        assert [] == differences(SAMPLES["sync-completed"], (await answer).body, origin=origin)
+        assert 404 == (await get(f"{origin}/api/v3/predictions/{job.id}/result")).status_code
+
+
+@on_loop
 async def test_a_job_that_fails_answers_with_its_failure() -> None:
     async with serving(of=settings(0, 10, failure_rate=1.0)) as origin:
         status, body = await submit(origin, max_images=2, enable_sync_mode=True)

@@ -65,6 +65,16 @@ def test_an_uploaded_file_that_is_no_image_fails_the_job_that_uses_it() -> None:
             client.run(WAVESPEED, inputs)
 
 
+@pytest.mark.parametrize("name", ["{id}.png", "{id}.jpeg", "nothing.png"])
+def test_an_upload_that_was_never_made_fails_the_job_that_uses_it(name: str) -> None:
+    with talking(queue=0, run=0) as talk:
+        url = ticket(talk)["download_url"]
+        place, _, file = url.rpartition("/")
+        inputs = {"prompt": "A shoe", "images": [f"{place}/{name.format(id=file.partition('.')[0])}"]}
+        with pytest.raises(RuntimeError, match="Failed to read the input media"):
+            wavespeed.Client(api_key="key", base_url=talk.origin).run(WAVESPEED, inputs)
+
+
 def test_the_official_client_uploads_a_stream_without_a_name(talk: Talk) -> None:
     url = wavespeed.Client(api_key="key", base_url=talk.origin).upload(io.BytesIO(b"text"))
     assert (b"text", "application/octet-stream") == (httpx.get(url).content, httpx.get(url).headers["content-type"])
@@ -258,7 +268,9 @@ def test_a_form_without_a_file_is_refused(talk: Talk, content: bytes, content_ty
 
 
 def test_a_form_with_two_files_is_refused(talk: Talk) -> None:
-    assert 400 == form(talk, [("file", ("a", b"a")), ("file", ("b", b"b"))]).status_code
+    answer = form(talk, [("file", ("a", b"a")), ("file", ("b", b"b"))])
+    text = 'field "file" must be exactly one file, got array with 2 items; please use the expected format'
+    assert (400, {"code": 400, "message": text}) == (answer.status_code, answer.json())
 
 
 def test_uploads_need_a_key(talk: Talk) -> None:
@@ -316,11 +328,26 @@ def test_the_oldest_files_make_room_for_new_ones() -> None:
     with talking(upload_store=2 * (1_000 + OVERHEAD)) as talk:
         urls = [form(talk, {"file": ("a", bytes(1_000))}).json()["data"]["download_url"] for _ in range(2)]
         assert [200, 200] == [httpx.get(url).status_code for url in urls]
+        urls.append(form(talk, {"file": ("a", bytes(1_000))}).json()["data"]["download_url"])
+        assert [404, 200, 200] == [httpx.get(url).status_code for url in urls]
         given = ticket(talk, 1_000)
-        assert [404, 200] == [httpx.get(url).status_code for url in urls]
-        ticket(talk, 1_000)
-        ticket(talk, 1_000)
-        assert 403 == put(given, bytes(1_000)).status_code
+        assert [404, 404, 200] == [httpx.get(url).status_code for url in urls]
+        assert 200 == put(given, bytes(1_000)).status_code
+        assert [200, 200] == [httpx.get(url).status_code for url in (urls[2], given["download_url"])]
+
+
+def test_places_that_nobody_fills_are_bounded_too() -> None:
+    with talking(upload_store=3 * OVERHEAD) as talk:
+        places = [ticket(talk, 10) for _ in range(4)]
+        assert [403, 200] == [put(place, bytes(10)).status_code for place in (places[0], places[3])]
+
+
+def test_what_is_only_announced_takes_no_room_from_other_tenants() -> None:
+    with talking() as talk:
+        url = form(talk, {"file": ("a", b"abc")}, key="one").json()["data"]["download_url"]
+        for _ in range(2):
+            ticket(talk, 200_000_000, key="two")
+        assert 200 == httpx.get(url).status_code
 
 
 def test_a_shelf_gives_a_place_its_data_once_and_none_that_has_gone() -> None:
@@ -329,8 +356,8 @@ def test_a_shelf_gives_a_place_its_data_once_and_none_that_has_gone() -> None:
         shelf.put(StoredFile(name, "tenant", name, "text/plain", 3, 0))
     assert [True, False] == [shelf.fill("one", b"abc"), shelf.fill("one", b"xyz")]
     shelf.put(StoredFile("three", "tenant", "three", "text/plain", 1, 0))
-    assert [False, False] == [shelf.fill("one", b"abc"), shelf.fill("none", b"")]
-    assert (None, "two") == (shelf.get("one"), getattr(shelf.get("two"), "name", None))
+    assert [False, False] == [shelf.fill("two", b"abc"), shelf.fill("none", b"")]
+    assert (None, "one") == (shelf.get("two"), getattr(shelf.get("one"), "name", None))
 
 
 def test_of_two_uploads_with_one_ticket_the_first_that_is_whole_counts(talk: Talk) -> None:

@@ -15,7 +15,7 @@ from serving import MODEL, Received, WatchedStore, get, on_loop, receiving, resu
 from understudy.contracts import catalogue
 from understudy.contracts.compare import differences
 from understudy.mockserver.jobs import Phase
-from understudy.mockserver.webhook_hosts import parse_hosts
+from understudy.mockserver.webhook_hosts import parse_address, parse_hosts
 from understudy.mockserver.webhooks import Outcome, sign
 
 SAMPLES = {sample.name: sample for sample in catalogue.samples("wavespeed")}
@@ -99,6 +99,18 @@ async def test_a_failure_is_told_too() -> None:
             await submit(origin, query(receiver.origin), max_images=2)
             received = await receiver.next()
     assert [] == differences(SAMPLES["webhook-failed"], received.prediction, origin=origin)
+
+
+@pytest.mark.parametrize("reading", ["404", "deleted"])
+@on_loop
+async def test_a_prediction_deleted_before_its_end_is_told_of_as_if_it_were_not(reading: str) -> None:
+    with receiving() as receiver:
+        async with serving(store := WatchedStore(), settings(assume={"wavespeed.deleted": reading})) as origin:
+            job_id = (await submit(origin, query(receiver.origin), max_images=2)).body["data"]["id"]
+            await store.erase("key", [job_id])
+            await store.advance(2_500)
+            received = await receiver.next()
+    assert [] == differences(SAMPLES["webhook-completed"], received.prediction, origin=origin)
 
 
 @on_loop
@@ -222,7 +234,9 @@ async def test_a_name_is_delivered_to_whichever_of_its_addresses_answers() -> No
     [
         ("private", "http://93.184.215.14/hook", "93.184.215.14", "93.184.215.14"),
         ("private", "http://169.254.169.254/latest", "169.254.169.254", "169.254.169.254"),
-        ("private", "http://[::ffff:8.8.8.8]/", "::ffff:8.8.8.8", "::ffff:8.8.8.8"),
+        ("private", "http://[::ffff:8.8.8.8]/", "::ffff:8.8.8.8", "8.8.8.8"),
+        ("private", "http://2852039166/", "2852039166", "169.254.169.254"),
+        ("10.0.0.0/8, private", "http://[::ffff:169.254.169.254]/", "::ffff:169.254.169.254", "169.254.169.254"),
         ("loopback", "http://10.0.0.1/", "10.0.0.1", "10.0.0.1"),
         ("192.0.2.0/24", "http://127.0.0.1:1/", "127.0.0.1", "127.0.0.1"),
     ],
@@ -235,9 +249,22 @@ async def test_a_host_that_the_settings_do_not_allow_is_refused_by_name(
         answer = await submit(origin, query(url))
     message = (
         f'webhook host "{host}" ({address}) is not among the allowed hosts; '
-        f"please allow it with --webhook-hosts {host}, or with the setting webhook_hosts"
+        f"please allow it with --webhook-hosts {hosts.replace(' ', '')},{host}, or with the setting webhook_hosts"
     )
     assert (400, {"code": 400, "message": message}) == answer
+
+
+@pytest.mark.parametrize(
+    "host", ["2852039166", "[::ffff:169.254.169.254]", "169.254.169.254", "0xa9fea9fe", "localhost"]
+)
+@on_loop
+async def test_what_a_refusal_tells_to_set_allows_the_host(host: str) -> None:
+    hosts = "10.0.0.0/8"
+    for expected in (400, 200):
+        async with serving(of=settings(webhook_hosts=parse_hosts(hosts))) as origin:
+            status, body = await submit(origin, query(f"http://{host}:1/"))
+        assert expected == status
+        hosts = body["message"].partition("--webhook-hosts ")[2].partition(", or ")[0]
 
 
 @on_loop
@@ -269,6 +296,13 @@ async def test_what_is_no_url_is_refused(url: str) -> None:
     async with serving() as origin:
         status, body = await submit(origin, query(url))
     assert (400, True) == (status, body["message"].startswith("webhook must be an absolute http or https URL of at"))
+
+
+@pytest.mark.parametrize(("length", "expected"), [(2_048, 200), (2_049, 400)])
+@on_loop
+async def test_the_longest_url_is_a_setting(length: int, expected: int) -> None:
+    async with serving(of=settings(webhook_url_limit=100)) as origin:
+        assert expected == (await submit(origin, query("http://127.0.0.1/".ljust(length - 1_948, "a")))).status
 
 
 @pytest.mark.parametrize(("length", "expected"), [(2_048, 200), (2_049, 400)])
@@ -334,6 +368,19 @@ async def test_a_receiver_that_dawdles_delays_neither_answers_nor_other_tenants(
 
 
 @on_loop
+async def test_many_hanging_receivers_of_one_tenant_do_not_delay_anothers_webhook() -> None:
+    silent = socket.create_server(("127.0.0.1", 0), backlog=128)
+    url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    with receiving() as receiver:
+        async with serving(of=settings(0, 0, webhook_timeout=60_000)) as origin:
+            for _ in range(70):
+                await submit(origin, query(url), key="hung")
+            await submit(origin, query(receiver.origin), key="other")
+            assert "completed" == (await receiver.next()).prediction["status"]
+    silent.close()
+
+
+@on_loop
 async def test_stopping_keeps_the_record_and_the_next_server_delivers_what_is_left() -> None:
     silent = socket.create_server(("127.0.0.1", 0))
     store = WatchedStore()
@@ -370,3 +417,8 @@ async def test_a_host_is_checked_again_when_it_is_delivered_to() -> None:
             await store.advance(2_500)
             assert "127.0.0.1 (127.0.0.1) is not among webhook_hosts" == (await store.settled.get()).error
     assert 0 == receiver.waiting
+
+
+@pytest.mark.parametrize("host", ["cafe", "cafe.babe", "example.com", "99999999999", "0xg"])
+def test_a_name_that_could_be_digits_is_a_name_all_the_same(host: str) -> None:
+    assert parse_address(host) is None
