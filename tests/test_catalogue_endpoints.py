@@ -1,18 +1,11 @@
 """The catalogues as both providers serve them, and WaveSpeed's paths of the second generation."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from talking import QUEUE, RUN, RUNCOMFY, WAVESPEED, Talk, conforms, talking
 
 from understudy.contracts import catalogue
-
-
-@pytest.fixture(scope="module")
-def talk() -> Iterator[Talk]:
-    with talking() as talk:
-        yield talk
 
 
 def ids(talk: Talk, query: str) -> list[str]:

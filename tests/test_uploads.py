@@ -14,21 +14,9 @@ from talking import RUNCOMFY, WAVESPEED, Talk, conforms, talking
 
 from understudy.mockserver.files import OVERHEAD, Shelf, StoredFile
 
-KEYS = (f"tenant-{number}" for number in itertools.count())
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(1_226)
 DAY = 86_400_000
 MINUTE = 60_000
-
-
-@pytest.fixture(scope="module")
-def talk() -> Iterator[Talk]:
-    with talking() as talk:
-        yield talk
-
-
-@pytest.fixture
-def key() -> str:
-    return next(KEYS)
 
 
 def ticket(talk: Talk, size: int = len(PNG), key: str = "key", **more: Any) -> Any:
