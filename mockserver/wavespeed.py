@@ -134,7 +134,7 @@ class WaveSpeed:
             *([Operation("cancel", "POST", "/api/v3/predictions/{id}/cancel", cancel)] if self._cancels else []),
             *wavespeed_account.operations(desk),
             *wavespeed_billing.operations(desk, word_of),
-            *wavespeed_catalogue.operations(desk),
+            *wavespeed_catalogue.operations(desk, self._switches),
             *wavespeed_media.operations(desk, settings, self._switches),
             *wavespeed_predictions.operations(desk, self._switches, self._describe, word_of),
             Operation("submit", "POST", "/api/v3/{model_id:path}", submit),
