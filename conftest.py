@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from live import Live, MakeLive
+from talking import KEYS, Talk, talking
 
 from understudy.mockserver.clock import Clock
 from understudy.mockserver.gallery import Draw
@@ -51,3 +52,16 @@ def make_live() -> Iterator[MakeLive]:
 def live(make_live: MakeLive) -> Live:
     """A server with the default settings and the seed 1."""
     return make_live()
+
+
+@pytest.fixture(scope="module")
+def talk() -> Iterator[Talk]:
+    """A server that all tests of a file share, and whatever they leave there; `key` keeps them apart."""
+    with talking() as talk:
+        yield talk
+
+
+@pytest.fixture
+def key() -> str:
+    """The API key of a tenant that no other test has."""
+    return next(KEYS)

@@ -8,17 +8,16 @@ given, with the reason. docs/benchmarks.md says how to read the table.
 """
 
 import argparse
-import os
 import platform
 import shlex
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from bench import Bench, status_of
 from contender import Contender
-from load import find_wrk, load
-from running import CannotMeasure, running
+from load import load
+from running import running
 from table import Measured, ratios, rows
 
 BENCHMARKS = Path(__file__).parent
@@ -30,15 +29,7 @@ BUSY_ENOUGH = 0.9
 
 def main() -> int:
     options = parse(sys.argv[1:])
-    # So that a `kill` unwinds as Ctrl-C does, and no server is left behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        return measure(options)
-    except CannotMeasure as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+    return status_of(lambda bench: measure(bench, options))
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -60,30 +51,20 @@ def at_least_one(text: str) -> int:
     return number
 
 
-def measure(options: argparse.Namespace) -> int:
-    wrk = find_wrk()
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        raise CannotMeasure(
-            f"Two cores are needed, one for the server and one for the load; this process may use {cores}."
-        )
-    load_core, server_core = cores[0], cores[-1]
-    # wrk inherits this; each server moves itself to its own core.
-    os.sched_setaffinity(0, {load_core})
-
+def measure(bench: Bench, options: argparse.Namespace) -> int:
     candidate = Contender("candidate", tuple(shlex.split(options.candidate))) if options.candidate else UNDERSTUDY
     baseline = BASELINES[options.baseline]
     measured: dict[Contender, list[Measured]] = {baseline: [], candidate: []}
     for number in range(1, options.rounds + 1):
         for contender, rounds in measured.items():
-            rounds.append(once(wrk, contender, server_core, options.connections, options.seconds))
+            rounds.append(once(bench, contender, options.connections, options.seconds))
             rate = rounds[-1].load.requests_per_second
             print(f"round {number} of {options.rounds}: {contender.name} {rate:,.0f} req/s", file=sys.stderr)
 
     print(
         f"Rounds: {options.rounds}, of {options.seconds} s each; {options.connections} connections, "
-        f"server on core {server_core}, load on core {load_core}; "
-        f"Python {platform.python_version()}, {version(wrk)}, {processor()}\n"
+        f"server on core {bench.server_core}, load on core {bench.load_core}; "
+        f"Python {platform.python_version()}, {version(bench.wrk)}, {processor()}\n"
     )
     print("\n".join(rows(baseline.name, measured[baseline], candidate.name, measured[candidate])))
     for contender, rounds in measured.items():
@@ -98,11 +79,11 @@ def measure(options: argparse.Namespace) -> int:
     return 0
 
 
-def once(wrk: str, contender: Contender, core: int, connections: int, seconds: int) -> Measured:
-    with running(contender, core) as server:
-        load(wrk, contender, server.origin, connections, WARM_UP_SECONDS)
+def once(bench: Bench, contender: Contender, connections: int, seconds: int) -> Measured:
+    with running(contender, bench.server_core) as server:
+        load(bench.wrk, contender, server.origin, connections, WARM_UP_SECONDS)
         before = server.usage()
-        figures = load(wrk, contender, server.origin, connections, seconds)
+        figures = load(bench.wrk, contender, server.origin, connections, seconds)
         after = server.usage()
         return Measured(
             figures,

@@ -9,8 +9,6 @@ given, with the reason.
 
 import argparse
 import json
-import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,8 +19,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench import Bench, status_of
 from contender import Contender
-from load import Load, find_wrk
+from load import Load
 from running import CannotMeasure, running
 
 BENCHMARKS = Path(__file__).parent
@@ -53,27 +52,15 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="exit 1 when a median ratio is too low")
     parser.add_argument("--at-least", type=float, default=0.8, metavar="RATIO", help="for --check (default 0.8)")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        return measure(options)
-    except CannotMeasure as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+    return status_of(lambda bench: measure(bench, options))
 
 
-def measure(options: argparse.Namespace) -> int:
-    wrk = find_wrk()
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        raise CannotMeasure(f"Two cores are needed; this process may use {cores}.")
-    os.sched_setaffinity(0, {cores[0]})
+def measure(bench: Bench, options: argparse.Namespace) -> int:
     lowest = []
     print("| image | bytes | uvicorn req/s | understudy req/s | ratio | lowest – highest | p99 ms of both |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for size in SIZES:
-        plain, ours, length = rounds_of(wrk, size, cores[-1], options.rounds, options.seconds)
+        plain, ours, length = rounds_of(bench, size, options.rounds, options.seconds)
         pairs = zip(plain, ours, strict=True)
         ratios = [mine.requests_per_second / theirs.requests_per_second for theirs, mine in pairs]
         rates = [median(one.requests_per_second for one in each) for each in (plain, ours)]
@@ -90,20 +77,20 @@ def measure(options: argparse.Namespace) -> int:
     return 0
 
 
-def rounds_of(wrk: str, size: str, core: int, rounds: int, seconds: int) -> tuple[list[Load], list[Load], int]:
+def rounds_of(bench: Bench, size: str, rounds: int, seconds: int) -> tuple[list[Load], list[Load], int]:
     """The figures of stock uvicorn and of understudy, one each a round, and the image's length in bytes."""
     plain: list[Load] = []
     ours: list[Load] = []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "image"
         for _ in range(rounds):
-            with running(UNDERSTUDY, core) as server:
+            with running(UNDERSTUDY, bench.server_core) as server:
                 output = drawn(server.origin, size)
-                ours.append(fetches(wrk, output.url, output.data, seconds))
+                ours.append(fetches(bench.wrk, output.url, output.data, seconds))
             file.write_bytes(output.data)
             uvicorn = Contender("uvicorn", (sys.executable, str(BENCHMARKS / "plain.py"), str(file), output.media_type))
-            with running(uvicorn, core) as server:
-                plain.append(fetches(wrk, server.origin + "/image", output.data, seconds))
+            with running(uvicorn, bench.server_core) as server:
+                plain.append(fetches(bench.wrk, server.origin + "/image", output.data, seconds))
     return plain, ours, len(output.data)
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from understudy.contracts.evidence import CatalogueError, Evidence, evidence_from
 from understudy.contracts.files import listed, load
-from understudy.contracts.models import PROVIDERS, Model, check_provider, model_from_entry
+from understudy.contracts.models import PROVIDERS, Model, check_provider, model_from_entry, validator_of
 from understudy.contracts.schemas import response_names, response_schema
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "switch",
     "switches",
     "unreproducible",
+    "validator_of",
 ]
 
 

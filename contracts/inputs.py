@@ -28,7 +28,7 @@ def _described(schema: Mapping[str, Any]) -> dict[str, Any]:
     if "validations" in schema:
         described["x-validations"] = described.pop("validations")
         sentences += dict.fromkeys(str(rule["validation_error"]) for rule in schema["validations"])
-    if schema.get("type") == "string" and "minimum" in schema and "maximum" in schema:
+    if schema.get("type") in ("string", ["string", "null"]) and "minimum" in schema and "maximum" in schema:
         least, most = int(schema["minimum"]), int(schema["maximum"])
         side = numbers_pattern(least, most)
         described["pattern"] = rf"^({side})\*({side})$"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from understudy.contracts.evidence import CatalogueError, Evidence, evidence_from
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Validator
 
 PROVIDERS = ("wavespeed", "runcomfy")
 
@@ -71,6 +74,7 @@ def model_from_entry(provider: str, entry: Mapping[str, Any], *, model_id: str |
     if model_id not in (None, name):
         raise CatalogueError(f'the entry is of "{name}", not of "{model_id}"')
     schema = _compilable(_input_schema(provider, name, published))
+    _check_lists(provider, name, published)
     _check_compiles(name, schema)
     count = extra.get("price_field", _price_field(provider, published, schema))
     if count is not None and count not in schema["properties"]:
@@ -119,7 +123,8 @@ def _input_schema(provider: str, name: str, published: Mapping[str, Any]) -> Map
             schema = published["api_schema"]["api_schemas"][0]["request_schema"]
         else:
             schema = published["input_schema"]
-        if not isinstance(schema["properties"], Mapping):
+        properties = schema["properties"]
+        if not isinstance(properties, Mapping) or not all(isinstance(one, Mapping) for one in properties.values()):
             raise TypeError
     except (KeyError, IndexError, TypeError):
         where = {"wavespeed": "api_schema.api_schemas[0].request_schema", "runcomfy": "input_schema"}[provider]
@@ -127,14 +132,35 @@ def _input_schema(provider: str, name: str, published: Mapping[str, Any]) -> Map
     return dict(schema)
 
 
-def _check_compiles(name: str, schema: Mapping[str, Any]) -> None:
-    import jsonschema_rs  # late: most of those who import this module only want its types
+def _check_lists(provider: str, name: str, published: Mapping[str, Any]) -> None:
+    """That the lists of an entry which are read one by one hold what they should."""
+    if provider == "wavespeed":
+        if not all(isinstance(one, Mapping) for one in published["api_schema"]["api_schemas"]):
+            raise CatalogueError(f"{name}: api_schema.api_schemas must be an array of objects")
+        return
+    categories = published.get("categories", [])
+    if not isinstance(categories, list) or not all(isinstance(one, str) for one in categories):
+        raise CatalogueError(f"{name}: categories must be an array of strings; got {categories!r}")
 
+
+def _check_compiles(name: str, schema: Mapping[str, Any]) -> None:
     try:
-        jsonschema_rs.validator_for(dict(schema))
+        validator_of(schema)
     except ValueError as error:
         reason = str(error).splitlines()[0]
         raise CatalogueError(f"{name}: its input schema does not compile: {reason}") from None
+
+
+def validator_of(schema: Mapping[str, Any]) -> Validator:
+    """The validator of an input schema. Raises ValueError for one that does not compile, or that refers to a schema in
+    another place: nothing is fetched, neither over the network nor from files."""
+    import jsonschema_rs  # late: most of those who import this module only want its types
+
+    return jsonschema_rs.validator_for(dict(schema), retriever=_fetch_nothing)
+
+
+def _fetch_nothing(uri: str) -> NoReturn:
+    raise ValueError("schemas are never fetched, so put it under $defs and refer to that")
 
 
 def _entry_with(provider: str, entry: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,17 +187,36 @@ def _microdollars(provider: str, name: str, published: Mapping[str, Any]) -> int
 
 
 def _compilable(schema: Any) -> Any:
-    """The schema with the providers' own words made standard: type `float`, and null as a default that means none."""
+    """The schema with the providers' own words made standard: type `float`, and null as a default that means none,
+    which a client may send as well where it may leave the input out."""
     if isinstance(schema, list):
         return [_compilable(one) for one in schema]
     if not isinstance(schema, Mapping):
         return schema
     standard = {key: _compilable(value) for key, value in schema.items()}
+    properties, required = schema.get("properties"), schema.get("required", ())
+    if isinstance(properties, Mapping) and isinstance(required, list | tuple):
+        standard["properties"] = {
+            name: _or_null(one) if name not in required and _null_by_default(properties[name]) else one
+            for name, one in standard["properties"].items()
+        }
     if standard.get("type") == "float":
         standard["type"] = "number"
-    if isinstance(standard.get("type"), str) and standard["type"] != "null" and standard.get("default", 0) is None:
+    if _null_by_default(standard):
         del standard["default"]
     return standard
+
+
+def _null_by_default(schema: Any) -> bool:
+    """Whether null is an input's default, though its type does not allow it."""
+    if not isinstance(schema, Mapping) or schema.get("default", 0) is not None:
+        return False
+    return isinstance(schema.get("type"), str) and schema["type"] != "null"
+
+
+def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    choices = {"enum": [*schema["enum"], None]} if "enum" in schema and None not in schema["enum"] else {}
+    return {**schema, "type": [schema["type"], "null"], **choices}
 
 
 def merge_patch(schema: Any, patch: Any) -> Any:

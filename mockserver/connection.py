@@ -99,7 +99,7 @@ class Connection(HttpToolsProtocol):
         self._heard = False
         self._between = True
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a TCP server has no other
         super().connection_made(transport)
         self._watch()
 

@@ -30,7 +30,8 @@ def type_of(schema: Mapping[str, Any]) -> str:
 
 
 def limits_of(schema: Mapping[str, Any]) -> str:
-    sized = schema.get("type") == "string" and "minimum" in schema  # in words, with a pattern too long to read
+    # In words, with a pattern too long to read.
+    sized = schema.get("type") in ("string", ["string", "null"]) and "minimum" in schema
     told = [
         text.format(schema[key])
         for key, text in _BOUNDS.items()

@@ -155,7 +155,9 @@ class Settings:
     any_model: bool = setting(
         False, parse_on_off, None, "Accept models that nobody knows, with any JSON object as their inputs."
     )
-    upload_limit: int = setting(200 * 10**6, parse_size, "SIZE", "Longest file that can be uploaded.")
+    upload_limit: int | None = setting(
+        None, parse_size, "SIZE", "Longest file that can be uploaded; 200 MB unless --assume says otherwise."
+    )
     upload_store: int = setting(256 * 2**20, parse_size, "SIZE", "How many bytes of uploads are kept; oldest go first.")
     body_limit: int = setting(144 * 2**20, parse_size, "SIZE", "Longest request body that is accepted.")
     reference_store: int = setting(

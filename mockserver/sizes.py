@@ -54,8 +54,7 @@ def edit_sides(model: Model, inputs: Mapping[str, Any], reference: Reference) ->
     properties = model.input_schema["properties"]
     if "aspect_ratio" in properties:
         return _shaped((reference.width, reference.height), inputs)
-    size = properties.get("size")
-    size = size if isinstance(size, Mapping) else {}  # a user's own model may say no more of it than `true`
+    size = properties.get("size", {})
     least, most = int(size.get("minimum", EDIT_LIMITS[0])), int(size.get("maximum", EDIT_LIMITS[1]))
     short, long = sorted((reference.width, reference.height))
     part, whole = (most, long) if long > most else (least, short) if short < least else (1, 1)

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
-from understudy.contracts.catalogue import Model
+from understudy.contracts.catalogue import Model, validator_of
 from understudy.mockserver.media_rules import MediaPolicy, MediaRules
 from understudy.mockserver.refusals import Malformed, Problem
 from understudy.mockserver.sizes import parse_sides
@@ -31,19 +31,25 @@ def json_type(value: object) -> str:
     return names.get(type(value), "null")
 
 
+TEXT_TYPES = ("string", ["string", "null"])
+"""A text, and one that null may stand for: the default of an input may be null."""
+
+
 class InputRules:
     """One model's rules for its inputs, compiled once."""
 
     def __init__(self, model: Model, policy: MediaPolicy) -> None:
         properties: Mapping[str, Mapping[str, Any]] = model.input_schema["properties"]
-        self._validator = jsonschema_rs.validator_for(model.input_schema)
-        self._defaults = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
+        self._validator = validator_of(model.input_schema)
+        self._defaults = {
+            name: schema["default"] for name, schema in properties.items() if schema.get("default") is not None
+        }
         self._media = MediaRules(properties, policy)
         # A `size` is a string whose numeric bounds hold for each side of W*H (observed in the catalogue).
         self._sizes = {
             name: (int(schema["minimum"]), int(schema["maximum"]))
             for name, schema in properties.items()
-            if schema.get("type") == "string" and "minimum" in schema and "maximum" in schema
+            if schema.get("type") in TEXT_TYPES and "minimum" in schema and "maximum" in schema
         }
 
     def check(self, inputs: dict[str, Any]) -> tuple[Problem, ...]:
@@ -53,9 +59,14 @@ class InputRules:
         return (*self._size_problems(inputs), *self._media.problems(inputs))
 
     def complete(self, inputs: dict[str, Any], problems: Iterable[Problem] = ()) -> dict[str, Any]:
-        """The inputs with the model's defaults, those with problems left out."""
+        """The inputs with the model's defaults, those with problems left out, and null where it says only that."""
         wrong = {problem.path[0] for problem in problems}
-        return {**self._defaults, **{name: value for name, value in inputs.items() if name not in wrong}}
+        given = {
+            name: value
+            for name, value in inputs.items()
+            if name not in wrong and (value is not None or name in self._defaults)
+        }
+        return {**self._defaults, **given}
 
     def _size_problems(self, inputs: dict[str, Any]) -> Iterator[Problem]:
         for name, (least, most) in self._sizes.items():

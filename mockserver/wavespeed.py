@@ -48,12 +48,14 @@ WORDS = {
     Phase.CANCELLED: "cancelled",
     Phase.TIMED_OUT: "timeout",
 }
-# Task-level codes are documented; the text for moderation is observed, the others are assumed.
+# Task-level codes are documented; the texts for moderation are observed, the others are assumed.
+FLAGGED = "Content flagged as potentially sensitive. Please try different prompts or images"
 FAILURES = {
     Cause.ERROR: (1405, "Task failed. Please try again."),
-    Cause.MODERATION: (1200, "Content flagged as potentially sensitive. Please try different prompts or images."),
+    Cause.MODERATION: (1200, f"{FLAGGED}."),
     Cause.INPUT: (1402, "Failed to read the input media."),
 }
+WITHOUT_STOP = {**FAILURES, Cause.MODERATION: (1200, FLAGGED)}
 STILL_PROCESSING = "The prediction is still processing asynchronously."
 WITH_BASE64 = "webhook callback does not support base64 output, please use the normal API to use base64 output"
 
@@ -67,6 +69,7 @@ class Forms:
     task_code: str
     submit_status: str
     input: bool
+    failures: Mapping[Cause, tuple[int, str]]
 
     @classmethod
     def of(cls, switches: Switches) -> Forms:
@@ -76,6 +79,7 @@ class Forms:
             task_code=switches["wavespeed.task_code"],
             submit_status=switches["wavespeed.submit_status"],
             input=switches.on("wavespeed.input_echo"),
+            failures=FAILURES if switches["wavespeed.nsfw_text"] == "stop" else WITHOUT_STOP,
         )
 
 
@@ -136,7 +140,7 @@ class WaveSpeed:
             *([Operation("cancel", "POST", "/api/v3/predictions/{id}/cancel", cancel)] if self._cancels else []),
             *wavespeed_account.operations(desk),
             *wavespeed_billing.operations(desk, word_of),
-            *wavespeed_catalogue.operations(desk),
+            *wavespeed_catalogue.operations(desk, self._switches),
             *wavespeed_media.operations(desk, settings, self._switches),
             *wavespeed_predictions.operations(desk, self._switches, self._describe, word_of),
             Operation("submit", "POST", "/api/v3/{model_id:path}", submit),
@@ -209,7 +213,7 @@ def prediction(
     """The prediction object, its fields in the order of the documented webhook sample. `trouble` shows as a failure
     would, whatever the phase."""
     failure = trouble or (job.failure if phase is Phase.FAILED and not job.erased else None)
-    code, error = _failure(failure) if failure else (0, "")
+    code, error = _failure(failure, forms) if failure else (0, "")
     inference = job.run_time if phase.ended else 0
     succeeded = phase is Phase.SUCCEEDED and not job.erased
     body: dict[str, Any] = {"id": job.id, "model": job.submission.model}
@@ -242,8 +246,8 @@ def word_of(job: Job, phase: Phase) -> str:
     return "deleted" if job.erased else WORDS[phase]
 
 
-def _failure(failure: Failure) -> tuple[int, str]:
-    code, text = FAILURES[failure.cause]
+def _failure(failure: Failure, forms: Forms) -> tuple[int, str]:
+    code, text = forms.failures[failure.cause]
     return failure.code or code, failure.text or text
 
 

@@ -9,14 +9,17 @@ from understudy.contracts.catalogue import Model
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Operation
 from understudy.mockserver.exchange import Call, Reply
+from understudy.mockserver.switches import Switches
 from understudy.mockserver.wavespeed_envelope import envelope
 
 
-def operations(desk: Desk) -> tuple[Operation, ...]:
+def operations(desk: Desk, switches: Switches) -> tuple[Operation, ...]:
+    left_out = {"formula"} if switches["wavespeed.formula"] == "absent" else set()
+
     @lru_cache(maxsize=16)
     def body(origin: str) -> bytes:
         listed = [_entry(model, origin) for model in desk.models.values()]
-        return envelope(listed)
+        return envelope([{key: one[key] for key in one if key not in left_out} for one in listed])
 
     async def models(tenant: str, call: Call) -> Reply:
         return Reply(200, body(call.origin))

@@ -89,10 +89,13 @@ def operations(desk: Desk, settings: Settings, switches: Switches) -> tuple[Oper
 
 
 def upload_limits(settings: Settings, switches: Switches) -> UploadLimits:
-    """The setting is the limit of every kind, unless the other reading gives a kind its own."""
+    """What the chosen reading says of each kind. The setting takes the place of one limit for all, or bounds others."""
     chosen = switches["wavespeed.upload_limit"]
-    kinds = catalogue.switch("wavespeed.upload_limit").readings[chosen].data if chosen == "by-kind" else None
-    return UploadLimits(settings.upload_limit, settings.upload_store, kinds or {})
+    kinds = catalogue.switch("wavespeed.upload_limit").readings[chosen].data
+    assert kinds is not None, "Every reading of wavespeed.upload_limit says how many bytes."
+    if settings.upload_limit is None:
+        return UploadLimits(max(kinds.values()), settings.upload_store, kinds)
+    return UploadLimits(settings.upload_limit, settings.upload_store, kinds if chosen == "by-kind" else {})
 
 
 async def _read_form(call: Call, limits: UploadLimits) -> tuple[str, str, bytes]:

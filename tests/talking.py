@@ -1,6 +1,7 @@
 """A server on a socket whose tenants live on manual clocks, and a client to talk to it."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,6 +23,9 @@ WAVESPEED = "bytedance/seedream-v4/edit-sequential"
 RUNCOMFY = "bytedance/seedream-4-0/edit-sequential"
 QUEUE, RUN = 500, 2_000
 """Milliseconds that a job queues and runs unless a test says otherwise."""
+
+KEYS = (f"tenant-{number}" for number in itertools.count())
+"""API keys of which each is used once: a tenant with nothing of its own yet."""
 
 
 @dataclass(frozen=True)

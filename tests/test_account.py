@@ -8,23 +8,17 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from talking import QUEUE, RUN, RUNCOMFY, WAVESPEED, Talk, conforms, exact, shoe, talking
+from talking import KEYS, QUEUE, RUN, RUNCOMFY, WAVESPEED, Talk, conforms, exact, shoe, talking
 
 from understudy.mockserver.clock import MANUAL_START
 
 PRICES = {"wavespeed": Decimal("0.027"), "runcomfy": Decimal("0.03")}
-KEYS = (f"tenant-{number}" for number in itertools.count())
 
 
 @pytest.fixture(scope="module")
 def talk() -> Iterator[Talk]:
     with talking(failure_rate=0.4, balance=25_000_000, capacity=1, assume={"wavespeed.cancel": "on"}) as talk:
         yield talk
-
-
-@pytest.fixture
-def key() -> str:
-    return next(KEYS)
 
 
 def spent(talk: Talk, key: str) -> dict[str, Decimal]:

@@ -129,7 +129,7 @@ def test_a_users_own_model_may_be_a_bare_schema_with_the_providers_own_words() -
         "properties": {"strength": {"type": "float", "default": 0.5}, "seed": {"type": "integer", "default": None}},
     }
     model = catalogue.model_from_entry("runcomfy", page, model_id="me/mine")
-    assert {"strength": {"type": "number", "default": 0.5}, "seed": {"type": "integer"}} == properties(model)
+    assert {"strength": {"type": "number", "default": 0.5}, "seed": {"type": ["integer", "null"]}} == properties(model)
     assert (0, None, "jpeg") == (model.price_microdollars, model.price_field, model.output_format)
     assert page == model.entry["input_schema"]
     assert page == model.entry["input_schema"]

@@ -1,6 +1,5 @@
 """The catalogues as both providers serve them, and WaveSpeed's paths of the second generation."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,22 +8,24 @@ from talking import QUEUE, RUN, RUNCOMFY, WAVESPEED, Talk, conforms, talking
 from understudy.contracts import catalogue
 
 
-@pytest.fixture(scope="module")
-def talk() -> Iterator[Talk]:
-    with talking() as talk:
-        yield talk
-
-
 def ids(talk: Talk, query: str) -> list[str]:
     return [model["model_id"] for model in talk.get(f"/v1/models?{query}")["models"]]
 
 
-def test_wavespeeds_models_are_a_bare_array_of_entries_as_published(talk: Talk) -> None:
-    body = talk.get("/api/v3/models")
-    assert [] == conforms(body, "wavespeed", "models")
-    assert list(catalogue.models("wavespeed")) == [entry["model_id"] for entry in body["data"]]
-    body["data"] = [entry for entry in body["data"] if entry["model_id"] == WAVESPEED]
-    assert [] == talk.differs("wavespeed", "models", body)
+@pytest.mark.parametrize(("reading", "sample"), [("present", "models"), ("absent", "models-no_formula")])
+def test_wavespeeds_models_are_a_bare_array_of_entries_as_published_with_a_formula_and_without(
+    reading: str, sample: str
+) -> None:
+    assume = {"wavespeed.formula": reading}
+    with talking(assume=assume) as talk:
+        body = talk.get("/api/v3/models")
+        assert [] == conforms(body, "wavespeed", "models", assume)
+        assert list(catalogue.models("wavespeed")) == [entry["model_id"] for entry in body["data"]]
+        assert {reading == "present"} == {"formula" in entry for entry in body["data"]}
+        body["data"] = [entry for entry in body["data"] if entry["model_id"] == WAVESPEED]
+        assert [] == talk.differs("wavespeed", sample, body)
+        price = {"model_id": WAVESPEED, "inputs": {"prompt": "A shoe", "max_images": 2}}
+        assert 0.054 == talk.data("/model/price", price)["price"]
 
 
 def test_an_entry_follows_the_readings_chosen() -> None:

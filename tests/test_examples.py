@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 from live import Live
+from talking import QUEUE, RUN, talking
+
+from understudy.mockserver.settings import load
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,6 +35,26 @@ def test_the_runcomfy_client_is_a_program_too(live: Live) -> None:
     live.server.call(live.store.set_clock("any", lambda clock, wall: clock.at_rate(1000, wall)))
 
     assert 3 == len(run("examples/runcomfy_client.py", live.origin).splitlines())
+
+
+def test_the_models_that_the_documents_show_are_served() -> None:
+    file = ROOT / "examples" / "own_models.json"
+    shown = f"```json\n{file.read_text(encoding='utf-8')}```"
+    assert shown in (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    own = load({"models": str(file)}, {}, None).models
+    assert ["jpeg", "jpeg", "png"] == [model.output_format for model in own]
+    with talking(models=own) as talk:
+        edit = {"prompt": "A shoe", "image": "https://example.com/shoe.png", "seed": None}
+        prediction = talk.data("/acme/dream/v1", {"prompt": "A shoe"})["id"]
+        requests = [
+            talk.post("/v1/models/acme/dream", {"prompt": "A shoe", "num_images": 2})["request_id"],
+            talk.post("/v1/models/acme/dream-edit", edit)["request_id"],
+        ]
+        talk.advance(QUEUE + RUN)
+        costs = [talk.get(f"/v1/requests/{one}/result?include_cost=true")["cost"] for one in requests]
+        assert [0.06, 0] == costs
+        assert 1 == len(talk.get(f"/api/v3/predictions/{prediction}")["data"]["outputs"])
+        assert "At most 10 MB." in talk.client.get("/_understudy/docs/runcomfy").text
 
 
 def test_every_link_in_the_documents_leads_somewhere() -> None:

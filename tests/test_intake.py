@@ -254,7 +254,7 @@ def test_an_edit_whose_images_cannot_be_looked_into_has_the_usual_size(live: Liv
 
 def test_an_edit_follows_its_image_where_a_model_says_nothing_of_size() -> None:
     reference = Reference("0" * 64, 3000, 500, b"")
-    for properties in ({"image": {"type": "string"}}, {"size": True}):
+    for properties in ({"image": {"type": "string"}}, {"size": {"type": "string"}}):
         schema = {"type": "object", "properties": properties}
         model = model_from_entry("runcomfy", schema, model_id="own/model")
 

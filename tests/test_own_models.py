@@ -15,34 +15,35 @@ from understudy.contracts import catalogue
 from understudy.contracts.catalogue import model_from_entry
 from understudy.mockserver.images import LARGEST_SIDE
 from understudy.mockserver.inputs import MOST_IMAGES, read_inputs
+from understudy.mockserver.media_rules import MediaPolicy
 from understudy.mockserver.own_models import is_model_id, parse_models, stand_in
 from understudy.mockserver.settings import SettingsError, load
+from understudy.mockserver.validation import InputRules
 
 SCHEMA = {
     "type": "object",
     "properties": {"prompt": {"type": "string"}, "num_images": {"type": "integer", "maximum": 4, "default": 2}},
     "required": ["prompt"],
 }
-WAVESPEED_ENTRY = {
+SCHEMAS = [
+    {
+        "type": "model_run",
+        "method": "POST",
+        "server": "https://api.wavespeed.ai",
+        "api_path": "/api/v3/acme/dream/v1",
+        "request_schema": {**SCHEMA, "additionalProperties": False},
+    }
+]
+WAVESPEED_ENTRY: dict[str, Any] = {
     "model_id": "acme/dream/v1",
     "name": "acme/dream/v1",
     "base_price": 0.5,
     "description": "Dreams.",
     "type": "text-to-image",
     "formula": '{"total_price": base_price * num_images}',
-    "api_schema": {
-        "api_schemas": [
-            {
-                "type": "model_run",
-                "method": "POST",
-                "server": "https://api.wavespeed.ai",
-                "api_path": "/api/v3/acme/dream/v1",
-                "request_schema": {**SCHEMA, "additionalProperties": False},
-            }
-        ]
-    },
+    "api_schema": {"api_schemas": SCHEMAS},
 }
-RUNCOMFY_ENTRY = {
+RUNCOMFY_ENTRY: dict[str, Any] = {
     "model_id": "acme/dream",
     "display_name": "Dream",
     "categories": ["text-to-dream"],
@@ -171,6 +172,33 @@ EXPECTED = (
             {**RUNCOMFY_ENTRY, "x-understudy": []},
             f"entry 1: \"acme/dream\": AttributeError(\"'list' object has no attribute 'get'\"); {EXPECTED}",
         ),
+        (
+            SCHEMA,
+            "entry 1: it has no model_id: around a bare input schema, write "
+            '{"provider": "runcomfy", "model_id": "vendor/model", "input_schema": {...}}',
+        ),
+        (
+            {**RUNCOMFY_ENTRY, "categories": 5},
+            "entry 1: acme/dream: categories must be an array of strings; got 5",
+        ),
+        (
+            {**RUNCOMFY_ENTRY, "categories": ["a", 5]},
+            "entry 1: acme/dream: categories must be an array of strings; got ['a', 5]",
+        ),
+        (
+            {**WAVESPEED_ENTRY, "api_schema": {"api_schemas": [*SCHEMAS, 5]}},
+            "entry 1: acme/dream/v1: api_schema.api_schemas must be an array of objects",
+        ),
+        (
+            {**RUNCOMFY_ENTRY, "input_schema": {"properties": {"prompt": True}}},
+            "entry 1: acme/dream: expected a JSON Schema with properties at input_schema",
+        ),
+        (
+            {**RUNCOMFY_ENTRY, "input_schema": {"properties": {"a": {"$ref": "https://example.com/a.json"}}}},
+            "entry 1: acme/dream: its input schema does not compile: Resource 'https://example.com/a.json' is not "
+            "present in a registry and retrieving it failed: ValueError: schemas are never fetched, so put it under "
+            "$defs and refer to that",
+        ),
         ([RUNCOMFY_ENTRY, RUNCOMFY_ENTRY], 'entry 2: runcomfy has "acme/dream" already; remove one'),
     ],
 )
@@ -181,6 +209,49 @@ def test_what_is_wrong_with_a_file_is_said_at_the_start(tmp_path: Path, content:
     assert f"models (from --models): {path!r}{'' if text.startswith(('holds', 'cannot')) else ','} {text}." == str(
         refused.value
     )
+
+
+@pytest.mark.parametrize(
+    ("provider", "path", "refused"),
+    [("wavespeed", "/api/v3/acme/dream", 400), ("runcomfy", "/v1/models/acme/dream", 422)],
+)
+def test_null_is_taken_where_it_is_the_default_that_was_published(
+    tmp_path: Path, provider: str, path: str, refused: int
+) -> None:
+    properties = {
+        "prompt": {"type": "string", "default": None},
+        "style": {"type": "string", "enum": ["oil", "ink"], "default": None},
+        "size": {"type": "string", "minimum": 64, "maximum": 128, "default": None},
+        "seed": {"type": "integer"},
+    }
+    schema = {"type": "object", "properties": properties, "required": ["prompt"]}
+    content = {"model_id": "acme/dream", "input_schema": schema, "provider": provider}
+    more = ({"style": None, "size": None}, {"seed": None}, {"prompt": None}, {"style": "wax"}, {"size": "9*9"})
+    with talking(models=parse_models(write(tmp_path, content))) as talk:
+        statuses = [talk.call("POST", path, {"prompt": "A shoe", **one}).status_code for one in more]
+        assert [200, *[refused] * 4] == statuses
+        document = talk.client.get(f"/_understudy/openapi/{provider}.json").json()
+        inputs = document["components"]["schemas"]["input.acme.dream"]["properties"]
+        assert (["string", "null"], ["oil", "ink", None]) == (inputs["style"]["type"], inputs["style"]["enum"])
+        assert (["string", "null"], "string") == (inputs["size"]["type"], inputs["prompt"]["type"])
+        assert "pattern" in inputs["size"]
+        assert 200 == talk.client.get(f"/_understudy/docs/{provider}").status_code
+
+
+def test_an_image_without_validations_is_not_measured(tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"image": {"type": "string", "format": "image_uri"}}}
+    path = write(tmp_path, {"model_id": "acme/dream", "input_schema": schema})
+    with talking(models=parse_models(path)) as talk:
+        film = {"image": file_of("video/mp4", b"film")}
+        assert 200 == talk.call("POST", "/v1/models/acme/dream", film).status_code
+
+
+def test_null_that_says_no_more_than_its_absence_is_left_out() -> None:
+    inputs = {"a": {"type": "string", "default": None}, "b": {"type": ["integer", "null"], "default": 5}}
+    model = model_from_entry("runcomfy", {"type": "object", "properties": inputs}, model_id="acme/dream")
+    rules = InputRules(model, MediaPolicy())
+    assert {"b": None} == rules.complete({"a": None, "b": None})
+    assert {"a": "x", "b": 5} == rules.complete({"a": "x"})
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
@@ -353,7 +424,10 @@ WIDE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (200).to_bytes(4, "big") + (100).to_by
         ("height_pixels>", 100, 422),
         ("height_pixels>=", 100, 200),
         ("width/height<", 2.5, 200),
+        ("width_pixels >=", 200, 200),
+        ("width_pixels >=", 201, 422),
         ("duration_seconds<", 5, 200),
+        ("container in", 5, 200),
     ],
 )
 def test_the_rules_of_an_own_model_are_held_as_far_as_they_can_be_measured(
@@ -365,9 +439,17 @@ def test_the_rules_of_an_own_model_are_held_as_far_as_they_can_be_measured(
     assert status == live.client.post("/v1/models/own/ruled", json={"file": file_of("image/png", WIDE)}).status_code
 
 
-@pytest.mark.parametrize(("kind", "status"), [("video/mp4", 200), ("image/mp4", 422)])
-def test_a_file_that_is_no_image_is_not_measured_as_one(make_live: MakeLive, kind: str, status: int) -> None:
-    model = model_from_entry("runcomfy", ruled(limit("file_size_mb<", 5), format="video_uri"))
+@pytest.mark.parametrize(
+    ("form", "kind", "status"),
+    [
+        ("video_uri", "video/mp4", 200),
+        ("video_uri", "image/mp4", 422),
+        ("uri", "video/mp4", 200),
+        ("image_uri", "video/mp4", 422),
+    ],
+)
+def test_a_file_that_is_no_image_is_not_measured_as_one(make_live: MakeLive, form: str, kind: str, status: int) -> None:
+    model = model_from_entry("runcomfy", ruled(limit("file_size_mb<", 5), format=form))
     live = make_live(models=(model,))
 
     assert status == live.client.post("/v1/models/own/ruled", json={"file": file_of(kind, b"film")}).status_code
@@ -377,7 +459,12 @@ def test_a_file_that_is_no_image_is_not_measured_as_one(make_live: MakeLive, kin
     ("entry", "told"),
     [
         (ruled({}), 'validation 1 of input "file" must be like {"validation_rule": "file_size_mb<", '),
+        (ruled(limit("duration_seconds<", 5), {}), 'validation 2 of input "file" must be like '),
+        (ruled("file_size_mb<"), 'validation 1 of input "file" must be like '),
         (ruled(limit("file_size_mb=", 1)), 'validation 1 of input "file" must be like '),
+        (ruled(limit("file_size_mb", 1)), 'validation 1 of input "file" must be like '),
+        (ruled({**limit("file_size_mb<", 1), "validation_value": "1"}), 'validation 1 of input "file" must be like '),
+        (ruled({**limit("duration_seconds<", 1), "validation_error": None}), 'validation 1 of input "file" must be '),
         (ruled(limit("file_size_mb<", True)), 'validation 1 of input "file" must be like '),
         (
             {
@@ -387,7 +474,6 @@ def test_a_file_that_is_no_image_is_not_measured_as_one(make_live: MakeLive, kin
             },
             'the validations of input "file" must be an array of ',
         ),
-        ({"type": "object", "properties": {}}, "around a bare input schema, write {"),
     ],
 )
 def test_an_own_model_with_rules_that_cannot_be_read_is_refused_at_start(

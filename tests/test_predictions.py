@@ -1,26 +1,12 @@
 """The list of predictions, and their deletion."""
 
-import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from talking import QUEUE, RUN, WAVESPEED, Talk, conforms, talking
+from talking import KEYS, QUEUE, RUN, WAVESPEED, Talk, conforms, talking
 
-KEYS = (f"tenant-{number}" for number in itertools.count())
 DAY = 86_400_000
-
-
-@pytest.fixture(scope="module")
-def talk() -> Iterator[Talk]:
-    with talking() as talk:
-        yield talk
-
-
-@pytest.fixture
-def key() -> str:
-    return next(KEYS)
 
 
 def listed(talk: Talk, key: str, **asked: Any) -> list[str]:

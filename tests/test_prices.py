@@ -1,21 +1,14 @@
 """What a submission costs, as both price calls say."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from talking import WAVESPEED, Talk, conforms, exact, talking
+from talking import WAVESPEED, Talk, conforms, exact
 
 from understudy.contracts import catalogue
 from understudy.mockserver.money import dollars, parse_dollars
-
-
-@pytest.fixture(scope="module")
-def talk() -> Iterator[Talk]:
-    with talking() as talk:
-        yield talk
 
 
 @pytest.mark.parametrize(

@@ -268,7 +268,7 @@ class Broken:
 
 def test_an_error_of_our_own_is_a_500_and_the_connection_lives_on(caplog: pytest.LogCaptureFixture) -> None:
     app = create_app()
-    app.lane = Broken()  # type: ignore[assignment]
+    app.lane = Broken()  # type: ignore[assignment]  # broken on purpose
     with running(app) as origin, httpx.Client(base_url=origin, trust_env=False) as client:
         assert client.post(WAVESPEED, json={}).status_code == 500
         assert client.get("/_understudy/health").json() == {"status": "ok"}

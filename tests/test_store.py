@@ -110,7 +110,7 @@ def test_an_interruption_ends_a_job_where_it_stands(store: Store) -> None:
         assert interrupted is not None
         assert interrupted.effective
         assert ((10, Phase.RUNNING), (15, Phase.CANCELLED)) == interrupted.job.marks[1:]
-        assert interrupted.job == (await store.find("key", "one"))[0]  # type: ignore[index]
+        assert interrupted.job == (await store.find("key", "one"))[0]  # type: ignore[index]  # it is there
 
     run(work())
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import time
+from typing import Any
 
 import pytest
 import wavespeed
@@ -18,7 +19,7 @@ from understudy.mockserver.jobs import Phase
 SAMPLES = {sample.name: sample for sample in catalogue.samples("wavespeed")}
 
 
-def run_in_sync_mode(origin: str) -> object:
+def run_in_sync_mode(origin: str) -> Any:
     client = wavespeed.Client(api_key="key", base_url=origin)
     return client.run(MODEL, {"prompt": "A shoe", "max_images": 2}, enable_sync_mode=True)
 
@@ -26,7 +27,7 @@ def run_in_sync_mode(origin: str) -> object:
 @on_loop
 async def test_the_sdk_gets_the_outputs_in_the_answer_to_its_submission() -> None:
     async with serving(of=settings(10, 20)) as origin:
-        outputs = (await asyncio.to_thread(run_in_sync_mode, origin))["outputs"]  # type: ignore[index]
+        outputs = (await asyncio.to_thread(run_in_sync_mode, origin))["outputs"]
         assert [200, 200] == [(await get(url)).status_code for url in outputs]
 
 

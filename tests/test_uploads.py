@@ -14,21 +14,9 @@ from talking import RUNCOMFY, WAVESPEED, Talk, conforms, talking
 
 from understudy.mockserver.files import OVERHEAD, Shelf, StoredFile
 
-KEYS = (f"tenant-{number}" for number in itertools.count())
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(1_226)
 DAY = 86_400_000
 MINUTE = 60_000
-
-
-@pytest.fixture(scope="module")
-def talk() -> Iterator[Talk]:
-    with talking() as talk:
-        yield talk
-
-
-@pytest.fixture
-def key() -> str:
-    return next(KEYS)
 
 
 def ticket(talk: Talk, size: int = len(PNG), key: str = "key", **more: Any) -> Any:
@@ -305,6 +293,8 @@ def test_a_form_that_is_far_too_long_is_refused_as_soon_as_that_is_known() -> No
     [
         ("single", "a.png", 200_000_000),
         ("single", "a.mp4", 200_000_000),
+        ("larger", "a.png", 300_000_000),
+        ("larger", "a.mp4", 300_000_000),
         ("by-kind", "a.png", 20_000_000),
         ("by-kind", "a.mp4", 100_000_000),
         ("by-kind", "a.mp3", 50_000_000),
@@ -312,8 +302,26 @@ def test_a_form_that_is_far_too_long_is_refused_as_soon_as_that_is_known() -> No
     ],
 )
 def test_the_limit_is_one_for_all_or_one_for_each_kind(reading: str, name: str, limit: int) -> None:
-    with talking(assume={"wavespeed.upload_limit": reading}) as talk:
+    with talking(upload_store=limit + OVERHEAD, assume={"wavespeed.upload_limit": reading}) as talk:
         asked = [{"filename": name, "size": limit}, {"filename": name, "size": limit + 1}]
+        answers = [talk.call("POST", "/api/v3/media/uploads", body).status_code for body in asked]
+        assert [200, 413] == answers
+
+
+@pytest.mark.parametrize(
+    ("reading", "setting", "limit"),
+    [
+        ("single", 210_000_000, 210_000_000),
+        ("larger", 210_000_000, 210_000_000),
+        ("by-kind", 210_000_000, 20_000_000),
+        ("by-kind", 1_000, 1_000),
+    ],
+)
+def test_a_setting_takes_the_place_of_one_limit_for_all_and_bounds_those_of_each_kind(
+    reading: str, setting: int, limit: int
+) -> None:
+    with talking(upload_limit=setting, assume={"wavespeed.upload_limit": reading}) as talk:
+        asked = [{"filename": "a.png", "size": limit}, {"filename": "a.png", "size": limit + 1}]
         answers = [talk.call("POST", "/api/v3/media/uploads", body).status_code for body in asked]
         assert [200, 413] == answers
 
