@@ -14,8 +14,9 @@ from understudy.mockserver.posting import open_client, post
 from understudy.mockserver.refusals import BadWebhook, HostRefused
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Store
+from understudy.mockserver.switches import Switches
 from understudy.mockserver.webhook_hosts import Target, parse_address, parse_target
-from understudy.mockserver.webhooks import Attempt, Delivery, headers, make_secret
+from understudy.mockserver.webhooks import ID_LENGTHS, Attempt, Delivery, headers, make_secret
 
 if TYPE_CHECKING:
     import httpx
@@ -37,6 +38,7 @@ class Courier:
         self._store = store
         self._settings = settings
         self._bodies = bodies
+        self._id_length = ID_LENGTHS[Switches(settings.assume)["wavespeed.webhook_id"]]
         self._task: asyncio.Task[None] | None = None
 
     def secret(self, tenant: str) -> str:
@@ -109,7 +111,7 @@ class Courier:
         job = delivery.job
         addresses = await self._addresses(parse_target(delivery.url))
         body = self._bodies[job.submission.provider](job)
-        sent = headers(delivery, self.secret(job.tenant), int(time.time()), body)
+        sent = headers(delivery, self.secret(job.tenant), int(time.time()), body, id_length=self._id_length)
         return await post(client, delivery.url, addresses, sent, body)
 
     async def _addresses(self, target: Target) -> list[str]:

@@ -20,7 +20,8 @@ TOLD = frozenset({Phase.SUCCEEDED, Phase.FAILED})
 source names any other (assumed)."""
 
 SECRET = "whsec_"
-ID_LENGTH = 25
+ID_LENGTHS = {"shortened": 25, "whole": 32}
+"""How many characters of the job's id the `webhook-id` has, by reading."""
 
 
 class Outcome(enum.Enum):
@@ -55,11 +56,6 @@ class Delivery:
     due: int | None
     outcome: Outcome = Outcome.WAITING
     attempts: tuple[Attempt, ...] = ()
-
-    @property
-    def id(self) -> str:
-        """The `webhook-id`: as in the published sample, the first 25 characters of the job's id, on every attempt."""
-        return self.job.id[:ID_LENGTH]
 
     @property
     def url(self) -> str:
@@ -98,12 +94,14 @@ def sign(secret: str, webhook_id: str, timestamp: str, body: bytes) -> str:
     return "v3," + hmac.digest(key, content, "sha256").hex()
 
 
-def headers(delivery: Delivery, secret: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """What goes with a body. `timestamp` is that of the attempt, in Unix seconds of the real time: receivers refuse
-    what is more than 300 s from their own clock, whatever the tenant's shows. That it is new on a retry is assumed."""
+def headers(delivery: Delivery, secret: str, timestamp: int, body: bytes, *, id_length: int) -> dict[str, str]:
+    """What goes with a body. The `webhook-id` is the start of the job's id, on every attempt; `timestamp` that of the
+    attempt, in Unix seconds of the real time: receivers refuse what is more than 300 s from their own clock, whatever
+    the tenant's shows. That it is new on a retry is assumed."""
+    webhook_id = delivery.job.id[:id_length]
     return {
         "content-type": "application/json",
-        "webhook-id": delivery.id,
+        "webhook-id": webhook_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign(secret, delivery.id, str(timestamp), body),
+        "webhook-signature": sign(secret, webhook_id, str(timestamp), body),
     }

@@ -92,6 +92,17 @@ async def test_a_webhook_appended_to_the_model_id_arrives_and_verifies() -> None
     assert received.body.startswith(b'{"id":"')
 
 
+@pytest.mark.parametrize(("reading", "length"), [("shortened", 25), ("whole", 32)])
+@on_loop
+async def test_the_webhook_id_is_the_start_of_the_tasks_id_or_all_of_it(reading: str, length: int) -> None:
+    with receiving() as receiver:
+        async with serving(of=settings(0, 10, assume={"wavespeed.webhook_id": reading})) as origin:
+            job_id = (await submit(origin, query(receiver.origin))).body["data"]["id"]
+            received = await receiver.next()
+            assert verify(received, await secret_of(origin))
+    assert job_id[:length] == received.headers["webhook-id"]
+
+
 @on_loop
 async def test_a_failure_is_told_too() -> None:
     with receiving() as receiver:
