@@ -9,13 +9,14 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import Model
 from understudy.mockserver.connection import Answerer
+from understudy.mockserver.control import Control
+from understudy.mockserver.control_access import is_loopback
+from understudy.mockserver.control_http import ControlEndpoint
 from understudy.mockserver.courier import Courier
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.dialect import Dialect, Operation
@@ -48,12 +49,15 @@ class _Spoken(Dialect, Protocol):
 def create_app(settings: Settings | None = None, store: Store | None = None, draw: Draw = draw) -> App:
     """Both providers on one origin, told apart by their paths. `draw` makes their images, in threads.
 
-    Without a store, jobs are kept in this process; without a seed in the settings, one is drawn. What was used is in
-    `app.state.settings` and `app.state.store`. Raises SettingsError for settings that do not go together.
+    Without a store, jobs are kept in this process; without a seed in the settings, one is drawn, and a control token
+    where the host is not loopback. What was used is in `app.state.settings` and `app.state.store`; `app.state.control`
+    answers what `/_understudy/` does. Raises SettingsError for settings that do not go together.
     """
     settings = settings or Settings()
     if settings.seed is None:
         settings = dataclasses.replace(settings, seed=secrets.randbits(32))
+    if settings.control_token is None and not is_loopback(settings.host):
+        settings = dataclasses.replace(settings, control_token=secrets.token_urlsafe(16))
     store = store or MemoryStore.of(settings)
     switches = Switches(settings.assume)
     drawings = Drawings(settings.image_cache, draw)
@@ -94,11 +98,12 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
                 prefix = operation.path.removesuffix("{model_id:path}")
                 submits.update((prefix + model_id, (endpoint, model_id)) for model_id in models)
     gallery = Gallery(store, drawings)
+    control = Control(store, settings, tuple(dialect.name for dialect in dialects), courier.secret)
     routes += [
         *uploads.routes(),
         Route("/{folder:path}output/{file}", gallery, methods=["GET"], name="output"),
-        Route("/_understudy/health", _health),
         *Documents(served, settings.assume).routes(),
+        *(Route(path, ControlEndpoint(control, settings)) for path in ("/_understudy", "/_understudy/{path:path}")),
     ]
 
     @asynccontextmanager
@@ -114,6 +119,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
     app.lane = HotPath(submits, hot, gallery)
     app.state.settings = settings
     app.state.store = store
+    app.state.control = control
     return app
 
 
@@ -166,7 +172,3 @@ def _unknown(dialect: Dialect) -> list[Operation]:
 
     prefixes = (dialect.prefix, *dialect.other_prefixes)
     return [Operation("unknown", "", prefix + rest, refuse) for prefix in prefixes for rest in ("", "/{path:path}")]
-
-
-async def _health(request: Request) -> Response:
-    return JSONResponse({"status": "ok"})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import os
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from understudy.mockserver.control_access import is_loopback
 from understudy.mockserver.settings import Settings, SettingsError, load, unknown_variables
 
 
@@ -36,13 +36,6 @@ def _load(config: str | None, flags: dict[str, Any]) -> Settings:
     return settings
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="understudy")
 def main() -> None:
@@ -62,7 +55,7 @@ def serve(config: str | None, **flags: Any) -> None:
 
     from understudy.mockserver.server import loop_factory
 
-    if not _is_loopback(settings.host):
+    if not is_loopback(settings.host):
         click.echo(f"Warning: {settings.host} is not loopback: others on the network can reach this.", err=True)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(settings))
@@ -97,6 +90,10 @@ async def _serve(settings: Settings) -> None:
         f"  RunComfy    base URL {server.origin}/v1       in place of https://model-api.runcomfy.net/v1\n"
         f"  Any API key works. This run's seed is {app.state.settings.seed}; stop with Ctrl-C.",
     )
+    if settings.control_token is None and app.state.settings.control_token is not None:
+        click.echo(
+            f"  Calls of {server.origin}/_understudy/ need X-Understudy-Token: {app.state.settings.control_token}"
+        )
     await stopped.wait()
     await server.stop()
     undelivered = await app.state.store.undelivered()

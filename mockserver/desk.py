@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from understudy.contracts.catalogue import Model
+from understudy.mockserver.bearer import read_key
 from understudy.mockserver.bending import bend
 from understudy.mockserver.courier import Courier
 from understudy.mockserver.dialect import Dialect
@@ -27,7 +28,6 @@ from understudy.mockserver.refusals import (
     Invalid,
     Problem,
     RateLimited,
-    Unauthenticated,
     UnknownJob,
     UnknownModel,
     WebhookWithBase64,
@@ -86,11 +86,7 @@ class Desk:
         known = self._callers.get(call.authorization)
         if known is not None:
             return known
-        scheme, _, key = _text(call.authorization).partition(" ")
-        key = key.strip()
-        keys = self._settings.keys
-        if scheme.lower() != "bearer" or not key or (keys is not None and key not in keys):
-            raise Unauthenticated
+        key = read_key(call.authorization, self._settings.keys)
         if len(self._callers) >= CALLERS:
             self._callers.clear()
         self._callers[call.authorization] = key
@@ -263,11 +259,3 @@ def _with_pictures(
     submission = dataclasses.replace(submission, pictures=pictures)
     sides = edit_sides(model, inputs, pictures[0]) if pictures else None
     return submission if sides is None else dataclasses.replace(submission, width=sides[0], height=sides[1])
-
-
-def _text(header: bytes) -> str:
-    """A header as text: most clients that send more than ASCII send UTF-8."""
-    try:
-        return header.decode()
-    except UnicodeDecodeError:
-        return header.decode("latin-1")

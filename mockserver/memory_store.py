@@ -92,6 +92,8 @@ class MemoryStore:
             self._hurry(record)
         if record.listeners:
             record.listeners.wake()
+        if record.settlements:
+            record.settlements.wake()
 
     async def journal(self, tenant: str, after: int = 0) -> Logged:
         record = self._tenants.get(tenant)
@@ -237,6 +239,7 @@ class MemoryStore:
             me = object()
             record.waiting[me] = until
             record.busy -= 1
+            record.settlements.wake()
             self._hurry(record)
             try:
                 if me in record.waiting:
@@ -263,6 +266,7 @@ class MemoryStore:
             record.outbox.settle(delivery, attempt, record.clock, self._wall(), backoff)
             self._couriers.wake()
             record.settlements.wake()
+            record.listeners.wake()
             if record.waiting or record.outbox.waiting:
                 self._hurry(record)
 
@@ -278,9 +282,16 @@ class MemoryStore:
         record = self._tenants.get(tenant)
         return () if record is None else record.ahead(self._now(tenant))
 
+    async def awaited(self, tenant: str) -> int | None:
+        record = self._tenants.get(tenant)
+        return None if record is None else record.awaited(self._now(tenant))
+
     async def quiet(self, tenant: str) -> None:
-        while (record := self._tenants.get(tenant)) is not None and record.outbox.pressing(self._now(tenant)):
+        while (record := self._tenants.get(tenant)) is not None and record.acting(self._now(tenant)):
             await record.settlements.sleep(None)
+
+    async def now(self, tenant: str) -> int:
+        return self._now(tenant)
 
     async def clock(self, tenant: str) -> Clock:
         record = self._tenants.get(tenant)
@@ -325,6 +336,7 @@ class MemoryStore:
     def _hurry(self, record: Tenant, allowed: int = 0) -> bool:
         hurried = record.hurry(self._wall(), allowed)
         if hurried:
+            record.listeners.wake()
             self._couriers.wake()
         return hurried
 

@@ -69,6 +69,13 @@ class Outbox:
         """When deliveries are due that nobody has taken."""
         return [due for due, order, job_id in self._due if self._is_current(due, order, job_id)]
 
+    def next_due(self, now: int) -> int | None:
+        """When the first delivery after now is due."""
+        self._forget_stale()
+        if self._due and self._due[0][0] > now:
+            return self._due[0][0]
+        return min((due for due in self.ahead() if due > now), default=None)
+
     def ready(self, clock: Clock, wall_now: int) -> int | None:
         """What the wall shows when there is something to take; None for never, as things stand."""
         for job_id, lease in list(self._taken.items()):

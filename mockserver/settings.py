@@ -82,6 +82,12 @@ def parse_keys(text: str) -> frozenset[str]:
     return keys
 
 
+def parse_token(text: str) -> str:
+    if not re.fullmatch(r"[!-~]+", text, re.ASCII):
+        raise ValueError("a token is made of printable ASCII characters without spaces, at least one")
+    return text
+
+
 def parse_on_off(text: str) -> bool:
     if text not in ("on", "off"):
         raise ValueError(f"{text!r} is neither on nor off")
@@ -133,6 +139,12 @@ class Settings:
     )
     keys: frozenset[str] | None = setting(
         None, parse_keys, "FILE", "Accept only the API keys listed in this file, one a line."
+    )
+    control_token: str | None = setting(
+        None,
+        parse_token,
+        "TOKEN",
+        "What calls of /_understudy must carry as X-Understudy-Token; drawn and printed on anything but loopback.",
     )
     assume: Mapping[str, str] = setting(
         {}, parse_switches, "NAME[=VALUE]", "Take another reading of a contradiction; see `understudy switches`."

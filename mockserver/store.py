@@ -76,8 +76,8 @@ class Store(Protocol):
         """The entries of a tenant's journal with greater numbers, as far as they are kept."""
 
     async def heard(self, tenant: str, after: int) -> None:
-        """Waits until the journal's last entry has a greater number, or the tenant's clock was set, or a job of its
-        interrupted."""
+        """Waits until the journal's last entry has a greater number, or the tenant's clock was set, a job of its
+        interrupted, an attempt at a webhook settled, or the tenant reset."""
 
     async def rules(self, tenant: str) -> Sequence[tuple[Rule, Use]]:
         """A tenant's rules in their order, and what has become of each."""
@@ -157,8 +157,15 @@ class Store(Protocol):
     async def ahead(self, tenant: str) -> Sequence[int]:
         """The instants after now at which something happens, as things stand: to a job, a webhook, or who waits."""
 
+    async def awaited(self, tenant: str) -> int | None:
+        """The first instant after now at which somebody acts: a webhook is due, or an exchange that waits goes on."""
+
     async def quiet(self, tenant: str) -> None:
-        """Waits until no delivery of the tenant is on its way or ought to be."""
+        """Waits until no delivery of the tenant is on its way or ought to be, and no exchange is under way but those
+        that wait for the clock to show more than it does."""
+
+    async def now(self, tenant: str) -> int:
+        """What a tenant's clock shows."""
 
     async def clock(self, tenant: str) -> Clock:
         """A tenant's clock."""

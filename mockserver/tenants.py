@@ -58,6 +58,16 @@ class Tenant:
         marks = (at for job in self.going.values() for at in (job.starts, job.ends) if at is not None)
         return sorted({at for at in (*marks, *self.outbox.ahead(), *self.waiting.values()) if at > now})
 
+    def awaited(self, now: int) -> int | None:
+        """The first instant after now at which a webhook is due, or an exchange that waits goes on."""
+        due = self.outbox.next_due(now)
+        ahead = [until for until in self.waiting.values() if until > now]
+        return min(ahead if due is None else [due, *ahead], default=None)
+
+    def acting(self, now: int) -> bool:
+        """Whether anything is under way that does not wait for the clock to go on: an exchange, or a webhook."""
+        return bool(self.busy or any(until <= now for until in self.waiting.values()) or self.outbox.pressing(now))
+
     def hurry(self, wall_now: int, allowed: int = 0) -> bool:
         """Sets an automatic clock to what happens next, unless more than `allowed` exchanges are under way, or a
         webhook is. Those who waited for that count as under way from now. Whether it did."""
