@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from understudy.mockserver.jobs import Phase
@@ -18,9 +18,11 @@ class Entry(NamedTuple):
     in milliseconds; `took` is microseconds of real time. `operation` is a dialect's own name for it, `unknown` when it
     matched none. `target` is path and query, the key masked. `job` is the job that it was about, `phase` what it was
     told to be in. `status` is None when no answer was begun. `rules` are the ids of the rules that acted, `notes`
-    what the user should know. Of the bodies, up to BODY_KEPT bytes; what is no text is left out. `sent` is the length
-    of the whole answer's. `retry_after` is milliseconds that the client was told to wait; `broken` what happened to
-    the bytes on their way; `exposed` that the key stood in the URL.
+    what the user should know. Of the bodies, up to BODY_KEPT bytes, the key masked; what is no text is left out. `sent`
+    is the length of the whole answer's body, `received` of the whole request's. `retry_after` is milliseconds that the
+    client was told to wait; `broken` is what happened to the bytes on their way, or that they were `garbled` or
+    `altered`; `exposed` that the key stood in the URL. `known` is the number of the last exchange that was over when
+    this one began: whoever asked can have heard of that one and those before it.
     """
 
     at: int
@@ -41,6 +43,18 @@ class Entry(NamedTuple):
     retry_after: int | None = None
     broken: str | None = None
     exposed: bool = False
+    received: int = 0
+    known: int = 0
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the answer went out whole and as it should be; slowly counts."""
+        return self.status is not None and (self.broken is None or self.broken == "drip")
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the answer arrived, and said yes."""
+        return self.arrived and self.status is not None and 200 <= self.status < 300
 
 
 class Journal:
@@ -68,3 +82,7 @@ class Logged(NamedTuple):
 
     first: int
     entries: Sequence[Entry]
+
+    @property
+    def numbered(self) -> Iterator[tuple[int, Entry]]:
+        return enumerate(self.entries, self.first)
