@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from understudy.mockserver.control_jobs import JobCalls
 from understudy.mockserver.control_records import RecordCalls
 from understudy.mockserver.control_rules import RuleCalls
 from understudy.mockserver.control_server import ServerCalls
+from understudy.mockserver.events import Events, parse_cursor
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Store
 from understudy.mockserver.timekeeping import Timekeeper
@@ -27,6 +29,9 @@ class Answer(NamedTuple):
     content: Any
 
 
+EVENTS = "events"
+"""The one call whose answer has no end."""
+
 Perform = Callable[[Asked], Awaitable[Any]]
 
 
@@ -37,13 +42,19 @@ class Call:
 
     method: str
     path: str
-    name: str
+    summary: str
     perform: Perform
     query: tuple[str, ...] = ()
     takes: str | None = None
     answers: str = ""
     status: int = 200
     keyless: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the OpenAPI document calls it."""
+        words = re.sub("[^a-z]+", " ", f"{self.method.lower()} {self.path}").split()
+        return "_".join(words)
 
     def match(self, parts: Sequence[str]) -> dict[str, str] | None:
         """The parameters in a path that is of this form; None for any other path."""
@@ -63,6 +74,8 @@ class Control:
     def __init__(
         self, store: Store, settings: Settings, providers: Sequence[str], secret: Callable[[str], str]
     ) -> None:
+        self._store = store
+        self._providers = providers
         timekeeper = Timekeeper(store, providers, settings.webhook_timeout)
         self.calls = _table(
             ServerCalls(store, settings, VERSION),
@@ -70,6 +83,7 @@ class Control:
             ClockCalls(store, timekeeper),
             JobCalls(store, providers),
             RecordCalls(store, providers, secret),
+            self._document,
         )
 
     async def answer(
@@ -89,6 +103,20 @@ class Control:
         except Wrong as wrong:
             return Answer(wrong.status, wrong.shown())
 
+    def listen(self, tenant: str, after: str | None = None) -> Events:
+        """What happens to a tenant from now on, or `after` the number of an exchange or an event's own id. Raises
+        Wrong."""
+        cursor = None if after is None else parse_cursor(after)
+        if after is not None and cursor is None:
+            expected = "expected the number of an exchange, or the id of an event"
+            raise Wrong("query.after", after, f"{after!r} is not allowed: {expected}.")
+        return Events(self._store, self._providers, tenant, cursor)
+
+    async def _document(self, asked: Asked) -> Any:
+        from understudy.mockserver.control_openapi import openapi  # late: a server starts without it
+
+        return openapi(self.calls, self._providers, asked.origin)
+
     def find(self, method: str, path: str) -> tuple[Call, dict[str, str]]:
         """The call of this method and path, and the path's parameters. Raises Wrong, which says what there is."""
         parts = path.split("/")
@@ -101,34 +129,43 @@ class Control:
             message = f"{path} takes {' and '.join(methods)}, not {method}."
             raise Wrong("method", method, message, methods, status=405)
         paths = list(dict.fromkeys(call.path for call in self.calls))
-        raise unknown("path", path, f"There is no call {path!r} of the control API.", paths, status=404)
+        raise unknown("path", path, path, f"There is no call {path!r} of the control API.", paths, status=404)
+
+
+async def _stream(asked: Asked) -> Any:
+    raise Wrong("path", EVENTS, "events is a stream: ask for it over HTTP, or in Python with Control.listen.")
 
 
 def _table(
-    server: ServerCalls, rules: RuleCalls, clock: ClockCalls, jobs: JobCalls, records: RecordCalls
+    server: ServerCalls, rules: RuleCalls, clock: ClockCalls, jobs: JobCalls, records: RecordCalls, document: Perform
 ) -> tuple[Call, ...]:
-    journal = ("after", "operation", "provider", "job", "status", "limit")
+    found = ("after", "operation", "provider", "job", "status", "limit")
+    some = ("provider", "state", "limit")
     return (
-        Call("GET", "health", "health", server.health, answers="health", keyless=True),
-        Call("GET", "version", "version", server.version, answers="version", keyless=True),
-        Call("POST", "reset", "reset", server.reset, answers="reset"),
-        Call("GET", "rules", "list_rules", rules.list, answers="rules"),
-        Call("POST", "rules", "add_rules", rules.add, takes="new_rules", answers="rules", status=201),
-        Call("DELETE", "rules", "remove_all_rules", rules.clear, answers="removed"),
-        Call("GET", "rules/{id}", "show_rule", rules.show, answers="rule"),
-        Call("DELETE", "rules/{id}", "remove_rule", rules.remove, answers="removed"),
-        Call("GET", "clock", "show_clock", clock.show, answers="clock"),
-        Call("PUT", "clock", "set_clock", clock.change, takes="mode", answers="clock"),
-        Call("POST", "clock/advance", "advance_clock", clock.advance, takes="advance", answers="passage"),
-        Call("POST", "clock/idle", "run_until_idle", clock.idle, answers="idle"),
-        Call("GET", "jobs", "list_jobs", jobs.list, query=("provider", "state", "limit"), answers="jobs"),
-        Call("GET", "jobs/{id}", "show_job", jobs.show, answers="whole_job"),
-        Call("POST", "jobs/{id}/finish", "finish_job", jobs.finish, answers="whole_job"),
-        Call("POST", "jobs/{id}/fail", "fail_job", jobs.fail, takes="failure", answers="whole_job"),
-        Call("POST", "jobs/{id}/cancel", "cancel_job", jobs.cancel, answers="whole_job"),
-        Call("POST", "jobs/{id}/timeout", "time_out_job", jobs.time_out, answers="whole_job"),
-        Call("GET", "journal", "show_journal", records.journal, query=journal, answers="journal"),
-        Call("GET", "ledger", "show_ledger", records.ledger, answers="ledger"),
-        Call("GET", "verdict", "judge_client", records.verdict, query=("fastest_poll",), answers="verdict"),
-        Call("GET", "webhooks", "list_webhooks", records.webhooks, answers="webhooks"),
+        Call("GET", "health", "Whether the server is there", server.health, answers="health", keyless=True),
+        Call("GET", "version", "Which versions, and the seed", server.version, answers="version", keyless=True),
+        Call("GET", "openapi.json", "This document", document, answers="document", keyless=True),
+        Call("POST", "reset", "Make the key anew, as if it had never been used", server.reset, answers="reset"),
+        Call("GET", "rules", "All rules, and what has become of each", rules.list, answers="rules"),
+        Call("POST", "rules", "Add rules", rules.add, takes="new_rules", answers="rules", status=201),
+        Call("DELETE", "rules", "Remove all rules", rules.clear, answers="removed"),
+        Call("GET", "rules/{id}", "One rule", rules.show, answers="rule"),
+        Call("DELETE", "rules/{id}", "Remove one rule", rules.remove, answers="removed"),
+        Call("GET", "clock", "The key's clock", clock.show, answers="clock"),
+        Call("PUT", "clock", "Let time pass otherwise from here", clock.change, takes="mode", answers="clock"),
+        Call("POST", "clock/advance", "Set the clock forward", clock.advance, takes="advance", answers="passage"),
+        Call("POST", "clock/idle", "Let all happen that is to come", clock.idle, answers="idle"),
+        Call("GET", "jobs", "Jobs, oldest first", jobs.list, query=some, answers="jobs"),
+        Call("GET", "jobs/{id}", "One job, its future included", jobs.show, answers="whole_job"),
+        Call("POST", "jobs/{id}/finish", "Let a job succeed now", jobs.finish, answers="whole_job"),
+        Call("POST", "jobs/{id}/fail", "Let a job fail now", jobs.fail, takes="failure", answers="whole_job"),
+        Call("POST", "jobs/{id}/cancel", "Let a job be cancelled now", jobs.cancel, answers="whole_job"),
+        Call("POST", "jobs/{id}/timeout", "Let a job time out now", jobs.time_out, answers="whole_job"),
+        Call("GET", "journal", "Exchanges, oldest first", records.journal, query=found, answers="journal"),
+        Call("GET", "ledger", "Money, and what was submitted twice", records.ledger, answers="ledger"),
+        Call(
+            "GET", "verdict", "What the client does wrong", records.verdict, query=("fastest_poll",), answers="verdict"
+        ),
+        Call("GET", "webhooks", "Webhooks and their attempts", records.webhooks, answers="webhooks"),
+        Call("GET", EVENTS, "What happens, as it happens", _stream, query=("after",), answers="events"),
     )

@@ -35,13 +35,12 @@ class Wrong(Exception):
 
 
 def unknown(
-    field: str, name: str, sentence: str, exists: Collection[str], *, given: object = None, status: int = 422
+    field: str, given: object, name: str, sentence: str, exists: Collection[str], *, status: int = 422
 ) -> Wrong:
-    """For a name that is none, given as such unless something is `given` under it; `sentence` says so, and the nearest
-    that there is is added to it."""
-    near = difflib.get_close_matches(name, exists, n=1)
+    """For a name that is none. `sentence` says so; the nearest that there is is added to it."""
+    near = difflib.get_close_matches(name[:80], exists, n=1)  # what nobody means is long
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return Wrong(field, name if given is None else given, sentence + hint, tuple(exists), status)
+    return Wrong(field, given, sentence + hint, tuple(exists), status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Asked:
         for name in self.query:
             if name not in names:
                 given = self.query[name]
-                raise unknown(f"query.{name}", name, f"There is no parameter {name!r} here.", names, given=given)
+                raise unknown(f"query.{name}", given, name, f"There is no parameter {name!r} here.", names)
 
     def fields(self, *names: str) -> dict[str, Any]:
         """The body's fields, none but these. Raises Wrong."""
@@ -69,7 +68,7 @@ class Asked:
         for name in body:
             if name not in names:
                 given = short(body[name])
-                raise unknown(name, name, f"There is no field {name!r} here.", names, given=given)
+                raise unknown(name, given, name, f"There is no field {name!r} here.", names)
         return body
 
     def count(self, name: str, least: int) -> int | None:
@@ -85,7 +84,7 @@ class Asked:
         """One of so many values of the query; None where it is not given."""
         text = self.query.get(name)
         if text is not None and text not in values:
-            raise unknown(f"query.{name}", text, f"There is no {name} {text!r}.", values)
+            raise unknown(f"query.{name}", text, text, f"There is no {name} {text!r}.", values)
         return text
 
     def duration(self, name: str) -> int | None:

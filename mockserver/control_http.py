@@ -10,12 +10,17 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from understudy.mockserver.bearer import read_key
-from understudy.mockserver.control import Answer, Control
+from understudy.mockserver.control import EVENTS, Answer, Control
 from understudy.mockserver.control_access import HEADER, Access
-from understudy.mockserver.control_asked import Wrong
+from understudy.mockserver.control_asked import Asked, Wrong
+from understudy.mockserver.event_stream import stream
+from understudy.mockserver.events import Events
 from understudy.mockserver.exchange import Call, json_reply, read_body, read_head, send_reply
 from understudy.mockserver.refusals import TooLarge, Unauthenticated
 from understudy.mockserver.settings import Settings
+
+LAST = b"last-event-id"
+"""Where a listener that comes back says what it heard last."""
 
 LIMIT = 2**20
 """How many bytes a body may have."""
@@ -33,13 +38,16 @@ class ControlEndpoint:
         head = read_head(scope)
         try:
             answer = await self._answer(head, scope, receive)
+            if isinstance(answer, Events):
+                await stream(answer, scope, receive, send)
+                return
         except Wrong as wrong:
             answer = Answer(wrong.status, wrong.shown())
         except ClientDisconnect:
             return  # what has not been said to the end has not been asked for
         await send_reply(scope, send, json_reply(answer.status, answer.content))
 
-    async def _answer(self, head: Call, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, head: Call, scope: Scope, receive: Receive) -> Answer | Events:
         method = "GET" if head.method == "HEAD" else head.method
         path = head.params.get("path", "")
         if path != "health":
@@ -51,7 +59,12 @@ class ControlEndpoint:
         except TooLarge as error:
             message = f"The body is too long: at most {LIMIT} bytes are read."
             raise Wrong("", None, message, status=413) from error
-        return await self._control.answer(tenant, method, path, _query(head.query), _json(body), origin=head.origin)
+        query = _query(head.query)
+        if path == EVENTS:
+            Asked(tenant, {}, query).only(call.query)
+            last = next((value.decode("latin-1") for name, value in head.headers if name == LAST), query.get("after"))
+            return self._control.listen(tenant, last)
+        return await self._control.answer(tenant, method, path, query, _json(body), origin=head.origin)
 
     def _check_access(self, head: Call, scope: Scope) -> None:
         server = scope.get("server") or ("", None)

@@ -45,7 +45,7 @@ class JobCalls:
         given = asked.fields("text", "code", "cause")
         cause = read_text("cause", given.get("cause", CAUSES[0]))
         if cause not in CAUSES:
-            raise unknown("cause", cause, f"There is no cause {cause!r}.", CAUSES)
+            raise unknown("cause", cause, cause, f"There is no cause {cause!r}.", CAUSES)
         text = None if given.get("text") is None else read_text("text", given["text"])
         code = None if given.get("code") is None else read_integer("code", given["code"], 0, 10**9)
         return await self._end(asked, Phase.FAILED, Failure(Cause(cause), text, code))
@@ -80,7 +80,7 @@ class JobCalls:
         there = [job for name in self._providers for job in (await self._store.account(tenant, name)).jobs]
         there.sort(key=lambda job: -job.submitted)
         sentence = f"This key has no job {job_id!r}." + ("" if there else " It has none at all.")
-        return unknown("id", job_id, sentence, [job.id for job in there[:20]], status=404)
+        return unknown("id", job_id, job_id, sentence, [job.id for job in there[:20]], status=404)
 
 
 def show_job(job: Job, now: int, origin: str) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from understudy.mockserver.control_asked import Asked, Wrong, kind_of, short, unknown
+from understudy.mockserver.control_asked import Asked, Wrong, short, unknown
 from understudy.mockserver.rules import Rule, Use
 from understudy.mockserver.store import Store
 
@@ -23,7 +24,13 @@ class RuleCalls:
         return found[0]
 
     async def add(self, asked: Asked) -> Any:
-        rules, first = _read(asked)
+        from understudy.mockserver.rule_errors import RuleError
+        from understudy.mockserver.rule_forms import parse_rule_set
+
+        try:
+            rules, first = parse_rule_set(asked.body)
+        except RuleError as error:
+            raise Wrong(error.field, short(error.given), error.message, error.exists or None) from error
         try:
             added = await self._store.add_rules(asked.tenant, rules, first=first)
         except ValueError as error:
@@ -43,34 +50,21 @@ class RuleCalls:
         return {"removed": await self._store.remove_rules(asked.tenant)}
 
     async def _shown(self, tenant: str) -> list[dict[str, Any]]:
-        from understudy.mockserver.rule_forms import show_rule
-
         now = await self._store.now(tenant)
-        uses: list[tuple[Rule, Use]] = list(await self._store.rules(tenant))
-        return [show_rule(rule, use, now) for rule, use in uses]
+        uses = await self._store.rules(tenant)
+        rules = [rule for rule, _ in uses]
+        return [_shown(rule, use, now, rules) for rule, use in uses]
 
     async def _no_rule(self, asked: Asked) -> Wrong:
         there = [rule.id for rule, _ in await self._store.rules(asked.tenant)]
         sentence = f"This key has no rule {asked.params['id']!r}." + ("" if there else " It has none at all.")
-        return unknown("id", asked.params["id"], sentence, there, status=404)
+        return unknown("id", asked.params["id"], asked.params["id"], sentence, there, status=404)
 
 
-def _read(asked: Asked) -> tuple[list[Rule], bool]:
-    """The rules that are to be added, and whether before all others. Raises Wrong."""
-    from understudy.mockserver.rule_forms import RuleError, parse_rule
+def _shown(rule: Rule, use: Use, now: int, rules: Sequence[Rule]) -> dict[str, Any]:
+    from understudy.mockserver.rule_forms import show_rule
+    from understudy.mockserver.rule_reports import report
 
-    body = asked.body
-    if not isinstance(body, dict):
-        raise Wrong("", short(body), f"The body is {kind_of(body)}: expected a rule, or rules: {{'rules': [...]}}.")
-    first = body.get("first", False)
-    if not isinstance(first, bool):
-        raise Wrong("first", short(first), f"first is {kind_of(first)}: expected true or false.")
-    try:
-        if "rules" not in body:
-            return [parse_rule({name: part for name, part in body.items() if name != "first"})], first
-        given = asked.fields("rules", "first")["rules"]
-        if not isinstance(given, list):
-            raise Wrong("rules", short(given), f"rules is {kind_of(given)}: expected a list of rules.")
-        return [parse_rule(rule, f"rules.{index}") for index, rule in enumerate(given)], first
-    except RuleError as error:
-        raise Wrong(error.field, error.given, error.message, error.exists) from error
+    state, why = report(rule, use, now, rules)
+    counts = {"seen": use.seen, "acted": use.acted, "shadowed": use.shadowed}
+    return {**show_rule(rule), "state": state, **counts, "why": why}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from understudy.mockserver.jobs import Phase
 from understudy.mockserver.store import Store
+from understudy.mockserver.webhooks import Delivery
 
 
 class JobMark(NamedTuple):
@@ -44,12 +45,23 @@ def state_of(phase: Phase) -> str:
 
 async def happenings(store: Store, tenant: str, providers: Sequence[str], after: int, until: int) -> list[Happening]:
     """All that happened in (after, until], in order; at one instant to jobs first, in order of submission."""
-    found: list[Happening] = []
-    for provider in providers:
-        for job in (await store.account(tenant, provider)).jobs:
-            found += [JobMark(mark.at, job.id, mark.phase) for mark in job.between(after, until)]
-    for delivery in await store.deliveries(tenant):
+    passed = await marks(store, tenant, providers, after, until)
+    told = [one for one in attempts(await store.deliveries(tenant)) if after < one.at <= until]
+    return sorted([*passed, *told], key=lambda happening: happening.at)
+
+
+async def marks(store: Store, tenant: str, providers: Sequence[str], after: int, until: int) -> list[JobMark]:
+    """What happened to jobs in (after, until]."""
+    return [
+        JobMark(mark.at, job.id, mark.phase)
+        for provider in providers
+        for job in (await store.account(tenant, provider)).jobs
+        for mark in job.between(after, until)
+    ]
+
+
+def attempts(deliveries: Iterable[Delivery]) -> Iterator[Told]:
+    """All attempts that there were."""
+    for delivery in deliveries:
         for number, attempt in enumerate(delivery.attempts, 1):
-            if after < attempt.at <= until:
-                found.append(Told(attempt.at, delivery.job.id, number, attempt.status, attempt.error))
-    return sorted(found, key=lambda happening: happening.at)
+            yield Told(attempt.at, delivery.job.id, number, attempt.status, attempt.error)

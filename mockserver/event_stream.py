@@ -1,0 +1,51 @@
+"""Events as the network carries them: server-sent events, as the WHATWG's HTML standard has them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from understudy.mockserver.events import Event, Events
+
+HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
+HEARTBEAT = b": still here\n\n"
+
+
+async def stream(events: Events, scope: Scope, receive: Receive, send: Send) -> None:
+    """Sends events for as long as the listener is there. Each is sent when the one before it has gone out, so that
+    nothing piles up for one that reads slowly."""
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+    if scope["method"] == "HEAD":
+        await send({"type": "http.response.body", "body": b""})
+        return
+    gone = asyncio.ensure_future(_gone(receive))
+    sending = asyncio.ensure_future(_send_all(events, send))
+    try:
+        await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
+        sending.cancel()
+        await asyncio.wait({gone, sending})
+    if not sending.cancelled():
+        sending.result()
+
+
+def written(event: Event) -> bytes:
+    return b"id: %s\ndata: %s\n\n" % (str(event.cursor).encode(), orjson.dumps(event.content))
+
+
+async def _send_all(events: Events, send: Send) -> None:
+    async with aclosing(events.listen()) as several:
+        async for batch in several:
+            for event in batch:
+                await send({"type": "http.response.body", "body": written(event), "more_body": True})
+            if not batch:
+                await send({"type": "http.response.body", "body": HEARTBEAT, "more_body": True})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
