@@ -12,11 +12,11 @@ from understudy.mockserver.durations import format_duration
 from understudy.mockserver.happenings import Happening, happenings
 from understudy.mockserver.store import Store
 
-MOMENT = 2_000
-"""For how many milliseconds of real time an exchange that does not wait for the clock is waited for."""
+MOMENT = 1_000
+"""Milliseconds of real time after which whoever still acts is looked at more closely."""
 
 STOPS = 100_000
-"""So often is a clock stopped at most on its way to the end of everything: clients may go on submitting for ever."""
+"""How often a clock is stopped on its way to the end of everything: clients may go on submitting for ever."""
 
 
 class Passage(NamedTuple):
@@ -31,14 +31,18 @@ class Timekeeper:
     """Lets time pass for tenants, for one caller of a tenant after the other.
 
     `patience` is for how many milliseconds of real time webhooks that are due are waited for while none of them gets
-    anywhere, `moment` the same for exchanges.
+    anywhere; an exchange that does not wait for the clock has two times a `moment`. `stops` is how often a clock is stopped at most on its way to the end of
+    everything.
     """
 
-    def __init__(self, store: Store, providers: Sequence[str], patience: int, *, moment: int = MOMENT) -> None:
+    def __init__(
+        self, store: Store, providers: Sequence[str], patience: int, *, moment: int = MOMENT, stops: int = STOPS
+    ) -> None:
         self._store = store
         self._providers = providers
         self._patience = patience
         self._moment = moment
+        self._stops = stops
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def advance(self, tenant: str, milliseconds: int) -> Passage:
@@ -60,7 +64,7 @@ class Timekeeper:
             calm = _Calm(self._store, tenant, self._patience, self._moment)
             await calm.restore()
             start = await self._store.now(tenant)
-            for _ in range(STOPS):
+            for _ in range(self._stops):
                 stop = await self._store.awaited(tenant)
                 if stop is None:
                     ahead = await self._store.ahead(tenant)
@@ -70,9 +74,7 @@ class Timekeeper:
                 await self._leap(tenant, stop)
                 await calm.restore()
             else:
-                calm.notes += (
-                    f"after {STOPS} stops there was still something ahead: is a client submitting for ever?",
-                )
+                calm.notes += (f"after {self._stops} stops something still lay ahead: does a client submit for ever?",)
             return await self._passage(tenant, start, calm.notes)
 
     async def hanging(self, tenant: str) -> list[str]:
@@ -130,22 +132,19 @@ class _Calm:
     async def restore(self) -> None:
         """Returns when nobody acts any more, or is too slow."""
         await asyncio.sleep(0)
-        waited, progress = 0, -1
+        waited, seen = 0, (-1, -1)
         while not self._given_up:
             try:
                 async with asyncio.timeout(self._moment / 1000):
                     await self._store.quiet(self._tenant)
                 return
             except TimeoutError:
-                due, attempts = await self._pressing()
-            if not due:
-                self._give_up(f"a call was still under way after {format_duration(self._moment)}")
-            elif attempts != progress:
-                waited, progress = self._moment, attempts
-            elif waited >= self._patience:
+                found = due, _ = await self._pressing()
+            waited, seen = (waited if found == seen else 0) + self._moment, found
+            if due and waited >= self._patience:
                 self._give_up(f"webhooks that are due ({due}) were not delivered within {format_duration(waited)}")
-            else:
-                waited += self._moment
+            elif not due and waited > self._moment:
+                self._give_up(f"a call was still under way after {format_duration(waited)}")
 
     def _give_up(self, why: str) -> None:
         self._given_up = True

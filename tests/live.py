@@ -28,7 +28,8 @@ class Live:
 
     def __init__(self, settings: Settings, clock: Clock, draw: Draw = draw) -> None:
         self.store = MemoryStore.of(settings, clock)
-        self.server = ServerThread(create_app(settings, self.store, draw))
+        self.server_app = create_app(settings, self.store, draw)
+        self.server = ServerThread(self.server_app)
         self.server.start()
         self.origin = self.server.origin
         self.client = self.client_of("key")
