@@ -19,6 +19,7 @@ from understudy.mockserver.control_access import is_loopback
 from understudy.mockserver.control_http import ControlEndpoint
 from understudy.mockserver.courier import Courier
 from understudy.mockserver.desk import Desk
+from understudy.mockserver.diagnosis import Guide, Place
 from understudy.mockserver.dialect import Dialect, Operation
 from understudy.mockserver.endpoint import Endpoint
 from understudy.mockserver.exchange import Call, Reply
@@ -35,6 +36,7 @@ from understudy.mockserver.runcomfy import RunComfy
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.stage import Stage
 from understudy.mockserver.store import Store
+from understudy.mockserver.strays import Strays
 from understudy.mockserver.switches import Switches
 from understudy.mockserver.uploads import Uploads
 from understudy.mockserver.wavespeed import WaveSpeed
@@ -68,11 +70,8 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
     dialects: tuple[_Spoken, ...] = (wavespeed, RunComfy(switches))
 
     assert settings.seed is not None, "It was drawn above."
-    stage = Stage(store, settings.seed)
-    routes: list[Route] = []
-    hot: dict[str, dict[str, Endpoint]] = {}
-    submits: dict[str, tuple[Endpoint, str]] = {}
     served: dict[str, Mapping[str, Model]] = {}
+    desks: list[tuple[_Spoken, Desk, tuple[Operation, ...]]] = []
     for dialect in dialects:
         own = {model.model_id: model for model in settings.models if model.provider == dialect.name}
         models = served[dialect.name] = {**catalogue.models(dialect.name), **own}
@@ -87,7 +86,15 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
             limits=limits_of(dialect.name, settings, switches),
             keys=KeyRules.of(dialect.name, switches),
         )
-        for operation in (*dialect.operations(desk, settings), *_unknown(dialect)):
+        desks.append((dialect, desk, dialect.operations(desk, settings)))
+
+    guide = Guide([_place(dialect, one) for dialect, _, operations in desks for one in operations], served)
+    stage = Stage(store, settings.seed, guide)
+    routes: list[Route] = []
+    hot: dict[str, dict[str, Endpoint]] = {}
+    submits: dict[str, tuple[Endpoint, str]] = {}
+    for dialect, desk, operations in desks:
+        for operation in (*operations, *_unknown(dialect)):
             endpoint = Endpoint(operation, dialect, desk.authenticate, settings.body_limit, stage)
             methods = [operation.method] if operation.method else None
             routes.append(Route(operation.path, endpoint, methods=methods, name=f"{dialect.name}.{operation.name}"))
@@ -96,7 +103,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
                 hot.setdefault(before, {})[after] = endpoint
             elif operation.name == "submit":
                 prefix = operation.path.removesuffix("{model_id:path}")
-                submits.update((prefix + model_id, (endpoint, model_id)) for model_id in models)
+                submits.update((prefix + model_id, (endpoint, model_id)) for model_id in served[dialect.name])
     gallery = Gallery(store, drawings)
     control = Control(store, settings, tuple(dialect.name for dialect in dialects), courier.secret)
     routes += [
@@ -116,6 +123,8 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
 
     app = App(routes=routes, lifespan=lifespan)
     app.router.redirect_slashes = False  # the providers have not been seen to redirect
+    known = {dialect.name: dialect for dialect in dialects}
+    app.router.default = Strays(desks[0][1].authenticate, stage, guide, known, app.router.default)
     app.lane = HotPath(submits, hot, gallery)
     app.state.settings = settings
     app.state.store = store
@@ -172,3 +181,9 @@ def _unknown(dialect: Dialect) -> list[Operation]:
 
     prefixes = (dialect.prefix, *dialect.other_prefixes)
     return [Operation("unknown", "", prefix + rest, refuse) for prefix in prefixes for rest in ("", "/{path:path}")]
+
+
+def _place(dialect: Dialect, operation: Operation) -> Place:
+    prefixes = (dialect.prefix, *dialect.other_prefixes)
+    prefix = next(one for one in prefixes if operation.path.startswith(f"{one}/"))
+    return Place(dialect.name, operation.name, operation.method, prefix, operation.path)

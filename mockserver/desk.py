@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+
 from understudy.contracts.catalogue import Model
 from understudy.mockserver.bearer import read_key
 from understudy.mockserver.bending import bend
@@ -191,12 +193,15 @@ class Desk:
         return submission, failure, inputs
 
     async def outlast(self, tenant: str, call: Call, found: Found) -> Found:
-        """A submission that waits: the job when it has ended, the sync limit has passed, or the client has gone."""
+        """A submission that waits: the job when it has ended, or the sync limit has passed. Raises ClientDisconnect
+        when the client has gone before."""
         gone = asyncio.ensure_future(call.gone())
         over = asyncio.ensure_future(self._wait(tenant, found))
         try:
             await asyncio.wait({gone, over}, return_when=asyncio.FIRST_COMPLETED)
-            found = over.result() if over.done() else found
+            if not over.done():
+                raise ClientDisconnect
+            found = over.result()
             call.phase = found.job.at(found.now)
             return found
         finally:

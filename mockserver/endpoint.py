@@ -49,7 +49,7 @@ class Endpoint:
         except TooLarge:
             part = self._too_large
         except Refusal as refusal:
-            await send_reply(scope, send, self._refuse(refusal))
+            await send_reply(scope, send, await self._turn_away(call, refusal))
             return
         except ClientDisconnect:
             return  # what has not been said to the end has not been asked for
@@ -60,6 +60,11 @@ class Endpoint:
         try:
             tenant = self._authenticate(call)
         except Refusal as refusal:
-            return self._refuse(refusal)
+            return await self._turn_away(call, refusal)
         too_large = self._body_limit is not None and len(call.body) > self._body_limit
         return await self._stage.play(tenant, self._too_large if too_large else self._part, call)
+
+    async def _turn_away(self, call: Call, refusal: Refusal) -> Reply:
+        reply = self._refuse(refusal)
+        await self._stage.witness(self._part, call, reply)
+        return reply

@@ -58,18 +58,27 @@ class Entry(NamedTuple):
 
 
 class Journal:
-    """The last `bound` entries of one tenant."""
+    """The last `bound` entries of one tenant. `count` is how many there have been."""
 
-    __slots__ = ("_entries", "count")
+    __slots__ = ("_bound", "_entries", "count")
 
     def __init__(self, bound: int) -> None:
-        self._entries: deque[Entry] = deque(maxlen=bound)
+        self._entries: deque[Entry] = deque()
+        self._bound = bound
         self.count = 0
 
-    def add(self, entry: Entry) -> None:
-        """Keeps an entry; the oldest goes when there are too many."""
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, entry: Entry) -> Entry | None:
+        """Keeps an entry, and returns the oldest when there are too many."""
         self.count += 1
         self._entries.append(entry)
+        return self.drop() if len(self._entries) > self._bound else None
+
+    def drop(self) -> Entry:
+        """Lets go of the oldest entry."""
+        return self._entries.popleft()
 
     def after(self, number: int) -> Logged:
         """The entries with a greater number that are kept."""

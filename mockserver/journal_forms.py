@@ -10,6 +10,7 @@ import orjson
 
 from understudy.mockserver.journal import BODY_KEPT, Entry, Logged
 from understudy.mockserver.rules import POLLS
+from understudy.mockserver.traces import is_text
 
 Numbered = tuple[int, Entry]
 
@@ -94,7 +95,7 @@ def _line(number: int, entry: Entry, steady: bool) -> dict[str, Any]:
 
 def _body(kept: bytes, length: int, most: int | None = None) -> Any:
     """What is kept of a body of this length; of one that was cut, up to `most` characters."""
-    if not kept:
+    if not kept or not is_text(kept):
         return f"[{length} bytes that are no text]" if length else None
     if length > BODY_KEPT:
         text = kept.decode("utf-8", "ignore")

@@ -6,10 +6,11 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 
+from understudy.mockserver.archive import Archive
 from understudy.mockserver.clock import Clock, Wall, wall
 from understudy.mockserver.files import Content, FoundFile, Shelf, StoredFile
 from understudy.mockserver.jobs import STRAIGHT, Failure, Interruption, Job, Phase
-from understudy.mockserver.journal import Entry, Journal, Logged
+from understudy.mockserver.journal import Entry, Logged
 from understudy.mockserver.outbox import Outbox
 from understudy.mockserver.queueing import schedule
 from understudy.mockserver.rulebook import Rulebook
@@ -28,7 +29,8 @@ class MemoryStore:
 
     `default_clock` is the clock of a tenant that has not set its own; `balance` is what everyone starts with, in
     microdollars; `files` is how many bytes of uploads are kept, `deliveries` beyond how many webhooks of a
-    tenant those that are over go, `journal` how many exchanges of one are kept; `rules` are what everyone begins with.
+    tenant those that are over go, `journal` how many exchanges of one are kept, `journal_store` how many bytes those
+    of all take; `rules` are what everyone begins with.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class MemoryStore:
         pictures: int = 256 * 2**20,
         deliveries: int = 10_000,
         journal: int = 1_000,
+        journal_store: int = 64 * 2**20,
         rules: tuple[Rule, ...] = (),
         wall_clock: Wall | None = None,
     ) -> None:
@@ -52,7 +55,7 @@ class MemoryStore:
         self._balance = balance
         self._shelf = Shelf(files)
         self._deliveries = deliveries
-        self._journal = journal
+        self._archive = Archive(journal, journal_store)
         self._rules = rules
         self._senders: dict[str, Tenant] = {}
         self._couriers = Waiters()
@@ -70,6 +73,7 @@ class MemoryStore:
             pictures=settings.reference_store,
             deliveries=settings.webhook_records,
             journal=settings.journal,
+            journal_store=settings.journal_store,
             rules=settings.rules,
         )
 
@@ -77,7 +81,7 @@ class MemoryStore:
         record = self._tenants.get(tenant) or self._tenant(tenant)
         record.busy += 1
         wall_now = self._wall()
-        return Entrance(record.clock.now(wall_now), wall_now, record.rulebook.rules)
+        return Entrance(record.clock.now(wall_now), wall_now, record.rulebook.rules, record.journal.count)
 
     async def act(
         self, tenant: str, fitting: Collection[str], directed: frozenset[str], luck: Luck
@@ -87,13 +91,16 @@ class MemoryStore:
     async def leave(self, tenant: str, entry: Entry) -> None:
         record = self._tenants[tenant]
         record.busy -= 1
-        record.journal.add(entry)
+        self._archive.add(record.journal, entry)
         if record.clock.auto and (record.waiting or record.outbox.waiting):
             self._hurry(record)
         if record.listeners:
             record.listeners.wake()
         if record.settlements:
             record.settlements.wake()
+
+    async def known(self, names: Collection[str]) -> Sequence[str]:
+        return sorted(name for name in names if name in self._tenants)
 
     async def journal(self, tenant: str, after: int = 0) -> Logged:
         record = self._tenants.get(tenant)
@@ -121,6 +128,7 @@ class MemoryStore:
             del self._owners[job.id]
             self._weight -= weight_of(job)
         self._senders.pop(tenant, None)
+        self._archive.close(record.journal)
         anew = self._tenants[tenant] = self._make_tenant()
         anew.busy, anew.waiting = record.busy, record.waiting
         anew.waiters, anew.listeners, anew.settlements = record.waiters, record.listeners, record.settlements
@@ -320,7 +328,7 @@ class MemoryStore:
         return record
 
     def _make_tenant(self) -> Tenant:
-        return Tenant(self._default_clock, Outbox(self._deliveries), Rulebook(self._rules), Journal(self._journal))
+        return Tenant(self._default_clock, Outbox(self._deliveries), Rulebook(self._rules), self._archive.open())
 
     def _end(self, record: Tenant, job: Job, interruption: Interruption) -> Job:
         job = job.interrupt(interruption)

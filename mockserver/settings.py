@@ -184,6 +184,9 @@ class Settings:
     journal: int = setting(
         1_000, parse_count(0, 10**7), "COUNT", "How many exchanges of each API key are kept in its journal."
     )
+    journal_store: int = setting(
+        64 * 2**20, parse_size, "SIZE", "How many bytes the journals of all API keys take together."
+    )
     sync_limit: int = setting(90_000, parse_duration, "TIME", "How long a submission in sync mode waits for its job.")
     webhook_hosts: Hosts = setting(
         parse_hosts("private"),

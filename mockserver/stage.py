@@ -14,18 +14,23 @@ import orjson
 from starlette.requests import ClientDisconnect
 
 from understudy.mockserver.answers import SILENT, altered, instead
+from understudy.mockserver.diagnosis import Guide
 from understudy.mockserver.dialect import Dialect, Handler
 from understudy.mockserver.directives import MARK, read_directives
 from understudy.mockserver.durations import Spread
-from understudy.mockserver.exchange import JSON, Call, Headers, Reply
+from understudy.mockserver.exchange import JSON, Call, Reply
 from understudy.mockserver.journal import BODY_KEPT, Entry
-from understudy.mockserver.masking import mask
+from understudy.mockserver.masking import likely_keys, mask, mask_body
 from understudy.mockserver.refusals import Refusal
 from understudy.mockserver.rules import UNUSED, Acting, Rule, merge
 from understudy.mockserver.store import Entrance, Store
+from understudy.mockserver.traces import announced, is_text, replaced, spoilt
 
 GONE = Reply(499, b"")
 """What is answered to nobody, since the client has hung up."""
+
+CRASHED = Reply(500, b"Internal Server Error", ((b"content-type", b"text/plain; charset=utf-8"),))
+"""What the server answers when an error of its own was in the way."""
 
 _WHOLE = float(2**64)
 _RAW = struct.Struct("<Q")
@@ -43,15 +48,17 @@ class Part:
 class Stage:
     """Plays exchanges. All chance in rules comes from the seed, the tenant and the number of the call."""
 
-    def __init__(self, store: Store, seed: int) -> None:
+    def __init__(self, store: Store, seed: int, guide: Guide | None = None) -> None:
         self._store = store
         self._seed = seed
+        self._guide = guide
 
     async def play(self, tenant: str, part: Part, call: Call) -> Reply:
         """The answer to a call, refusals in the provider's words; whatever happens, the journal knows of it."""
         began = perf_counter_ns()
         entrance = await self._store.enter(tenant)
-        asked = call.body if len(call.body) <= BODY_KEPT else call.body[:BODY_KEPT]
+        received = len(call.body) if call.stream is None else announced(call.headers)
+        asked = mask_body(call.body, tenant, BODY_KEPT)
         reply: Reply | None = None
         try:
             if entrance.rules or (part.operation == "submit" and MARK in call.body):
@@ -59,14 +66,37 @@ class Stage:
             else:
                 reply = await part.perform(tenant, call)
         except Refusal as refusal:
-            reply = part.dialect.refuse(refusal)
+            reply = self._refuse(tenant, part, call, refusal)
         except ClientDisconnect:
             call.notes += ("the client hung up before the answer",)
             reply = GONE
+        except asyncio.CancelledError:
+            call.notes += ("the server stopped, or dropped the connection, before the answer",)
+            raise
+        except Exception as error:
+            call.notes += (f"an error of the server's own: {error!r}",)
+            reply = CRASHED
+            raise
         finally:
-            entry = _entry(tenant, part, call, entrance, asked, reply, (perf_counter_ns() - began) // 1_000)
+            took = (perf_counter_ns() - began) // 1_000
+            entry = _entry(tenant, part, call, entrance, asked, received, reply, took)
             await self._store.leave(tenant, entry)
         return reply
+
+    async def witness(self, part: Part, call: Call, reply: Reply) -> None:
+        """Writes down an exchange without a valid key for those tenants whose key stands in its URL. Any other leaves
+        no trace."""
+        likely = likely_keys(call.path, call.query)
+        for tenant in await self._store.known(likely) if likely else ():
+            entrance = await self._store.enter(tenant)
+            call.notes = ("the key stood in the URL, and none in the Authorization header",)
+            await self._store.leave(tenant, _entry(tenant, part, call, entrance, b"", 0, reply, 0))
+
+    def _refuse(self, tenant: str, part: Part, call: Call, refusal: Refusal) -> Reply:
+        if self._guide is not None:
+            notes = self._guide.explain(part.dialect.name, call.method, call.path, refusal)
+            call.notes += tuple(mask(note, b"", tenant)[0] for note in notes)
+        return part.dialect.refuse(refusal)
 
     async def _direct(self, tenant: str, part: Part, call: Call, entrance: Entrance) -> Reply:
         acting = call.acting = await self._decide(tenant, part, call, entrance.rules)
@@ -84,7 +114,7 @@ class Stage:
             try:
                 reply = await part.perform(tenant, call)
             except Refusal as refusal:
-                reply = part.dialect.refuse(refusal)
+                reply = self._refuse(tenant, part, call, refusal)
         if effect.moment == "after":
             if effect.delay is not None:
                 now = await self._delay(tenant, call, now, effect.delay)
@@ -133,20 +163,34 @@ class Stage:
 
 
 def _entry(
-    tenant: str, part: Part, call: Call, entrance: Entrance, asked: bytes, reply: Reply | None, took: int
+    tenant: str,
+    part: Part,
+    call: Call,
+    entrance: Entrance,
+    asked: bytes,
+    received: int,
+    reply: Reply | None,
+    took: int,
 ) -> Entry:
     target, exposed = mask(call.path, call.query, tenant)
     acting = call.acting
+    effect = None if acting is None else acting.answer
+    phase = None if reply is None or reply is GONE else call.phase
     status: int | None = None
-    body, sent, broken = b"", 0, None
+    broken: str | None = None
+    body, sent = b"", 0
     if reply is not None and reply is not GONE:
         status, body, headers, wire = reply
         sent = len(body)
-        if headers is not JSON and not _is_text(headers):
+        if headers is not JSON and not is_text(body[:BODY_KEPT]):
             body = b""
         if wire is not None:
             broken = wire.kind
-            status = None if broken in SILENT else status
+        if effect is not None:
+            broken = broken or spoilt(effect)
+            phase = None if replaced(effect) else phase
+        if broken in SILENT:
+            status = phase = None
     job = call.job
     # By position: this is done for every exchange, and names would double what it costs.
     return Entry(
@@ -158,22 +202,19 @@ def _entry(
         call.method,
         target,
         None if job is None else job.id,
-        call.phase,
+        phase,
         status,
         () if acting is None else acting.rules,
         call.notes,
         asked,
-        body if sent <= BODY_KEPT else body[:BODY_KEPT],
+        mask_body(body, tenant, BODY_KEPT),
         sent,
         None if acting is None or acting.answer is None else acting.answer.retry_after,
         broken,
         exposed,
+        received,
+        entrance.known,
     )
-
-
-def _is_text(headers: Headers) -> bool:
-    kinds = [value for name, value in headers if name == b"content-type"]
-    return not kinds or kinds[0].startswith(b"text/") or kinds[0] == b"application/json"
 
 
 def _prompt(body: bytes) -> str:

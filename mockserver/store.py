@@ -47,11 +47,13 @@ class Interrupted(NamedTuple):
 
 
 class Entrance(NamedTuple):
-    """What an exchange begins with: the tenant's time, the real time, and the rules that there are."""
+    """What an exchange begins with: the tenant's time, the real time, the rules that there are, and how many exchanges
+    of the tenant's were over."""
 
     now: int
     wall: int
     rules: Sequence[Rule]
+    known: int = 0
 
 
 class Store(Protocol):
@@ -71,6 +73,9 @@ class Store(Protocol):
 
     async def leave(self, tenant: str, entry: Entry) -> None:
         """An exchange is over, and goes into the journal."""
+
+    async def known(self, names: Collection[str]) -> Sequence[str]:
+        """Those of the names that are tenants' who have been here, in alphabetical order."""
 
     async def journal(self, tenant: str, after: int = 0) -> Logged:
         """The entries of a tenant's journal with greater numbers, as far as they are kept."""
