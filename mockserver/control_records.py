@@ -11,9 +11,13 @@ from understudy.mockserver.duplicates import duplicates
 from understudy.mockserver.jobs import Job
 from understudy.mockserver.journal_forms import select, show_entry
 from understudy.mockserver.money import dollars
+from understudy.mockserver.rule_fields import EVERYWHERE, OPERATIONS
 from understudy.mockserver.store import Account, Store
 from understudy.mockserver.verdict import FASTEST_POLL, show_verdict, verdict
 from understudy.mockserver.webhooks import Delivery
+
+ALL_OPERATIONS = tuple(dict.fromkeys((*EVERYWHERE, *(name for names in OPERATIONS.values() for name in names))))
+"""What a journal can be asked for, `poll` for whatever tells a job's state."""
 
 
 class RecordCalls:
@@ -28,7 +32,7 @@ class RecordCalls:
         after = asked.count("after", 0) or 0
         provider = asked.choice("provider", self._providers)
         status, limit = asked.count("status", 100), asked.count("limit", 1)
-        operation, job = asked.query.get("operation"), asked.query.get("job")
+        operation, job = asked.choice("operation", ALL_OPERATIONS), asked.query.get("job")
         logged = await self._store.journal(asked.tenant, after)
         found = select(logged, after=after, operation=operation, provider=provider, job=job, status=status, limit=limit)
         # With nothing newer than `after`, the last one is still not known: a reset may have made the journal shorter.

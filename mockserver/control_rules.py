@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from understudy.mockserver.control_asked import Asked, Wrong, short, unknown
+from understudy.mockserver.rule_errors import RuleError
+from understudy.mockserver.rule_forms import parse_rule_set, show_rule
+from understudy.mockserver.rule_reports import report
 from understudy.mockserver.rules import Rule, Use
 from understudy.mockserver.store import Store
 
@@ -24,9 +27,6 @@ class RuleCalls:
         return found[0]
 
     async def add(self, asked: Asked) -> Any:
-        from understudy.mockserver.rule_errors import RuleError
-        from understudy.mockserver.rule_forms import parse_rule_set
-
         try:
             rules, first = parse_rule_set(asked.body)
         except RuleError as error:
@@ -62,9 +62,6 @@ class RuleCalls:
 
 
 def _shown(rule: Rule, use: Use, now: int, rules: Sequence[Rule]) -> dict[str, Any]:
-    from understudy.mockserver.rule_forms import show_rule
-    from understudy.mockserver.rule_reports import report
-
     state, why = report(rule, use, now, rules)
     counts = {"seen": use.seen, "acted": use.acted, "shadowed": use.shadowed}
     return {**show_rule(rule), "state": state, **counts, "why": why}

@@ -104,7 +104,7 @@ class Events:
             self._number, instant = self._asked
             newer = [entry.at for number, entry in logged.numbered if number > self._number]
             # Who comes back may hear again of what was at that very instant, and misses nothing.
-            self._instant = min([now, *newer[:1]]) if instant is None else instant
+            self._instant = min([now, *newer]) if instant is None else instant
         for delivery in await self._store.deliveries(self._tenant):
             before = [one for one in delivery.attempts if self._asked is None or one.at < self._instant]
             self._attempts[delivery.job.id] = len(before)

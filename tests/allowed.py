@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 KEYWORDS = {
     *("$ref", "const", "enum", "type", "format", "pattern", "contentMediaType"),
     *("properties", "required", "additionalProperties", "items"),
-    *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"),
+    *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "minProperties"),
+    *("anyOf", "oneOf", "not"),
 }
 ANNOTATIONS = {"title", "description", "default", "disabled", "step"}
 
@@ -25,6 +26,14 @@ def values(schema: Mapping[str, Any], document: Mapping[str, Any]) -> st.SearchS
     assert not unknown, f"This does not know {unknown}: teach it."
     if "$ref" in schema:
         return values(document["components"]["schemas"][schema["$ref"].rpartition("/")[2]], document)
+    for several in ("anyOf", "oneOf"):
+        if several in schema:
+            return st.one_of([values(one, document) for one in schema[several]])
+    if "not" in schema:
+        but = schema["not"]["const"]
+        return values({name: one for name, one in schema.items() if name != "not"}, document).filter(
+            lambda value: value != but
+        )
     if "const" in schema or "enum" in schema:
         return st.sampled_from(schema.get("enum") or [schema["const"]])
     match schema.get("type"):
@@ -42,6 +51,8 @@ def values(schema: Mapping[str, Any], document: Mapping[str, Any]) -> st.SearchS
             return st.floats(schema.get("minimum"), schema.get("maximum"), allow_nan=False, allow_infinity=False)
         case "boolean":
             return st.booleans()
+        case "null":
+            return st.none()
     assert "type" not in schema, f"This does not know the type {schema['type']}: teach it."
     return scalars
 
@@ -53,7 +64,10 @@ def _objects(schema: Mapping[str, Any], document: Mapping[str, Any]) -> st.Searc
     known = st.fixed_dictionaries(required, optional=optional)
     if schema.get("additionalProperties", True) is False:
         return known
-    others = st.dictionaries(st.text(max_size=8).filter(lambda name: name not in named), scalars, max_size=2)
+    least = schema.get("minProperties", 0)
+    others = st.dictionaries(
+        st.text(max_size=8).filter(lambda name: name not in named), scalars, min_size=least, max_size=least + 2
+    )
     return st.builds(lambda one, other: {**other, **one}, known, others)
 
 
