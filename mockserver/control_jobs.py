@@ -21,7 +21,7 @@ class JobCalls:
         self._store = store
         self._providers = providers
 
-    async def list(self, asked: Asked) -> Any:
+    async def list_all(self, asked: Asked) -> Any:
         provider = asked.choice("provider", self._providers)
         state = asked.choice("state", STATES)
         limit = asked.count("limit", 1)
@@ -131,4 +131,6 @@ def _plan(plan: Plan) -> dict[str, Any]:
 
 
 def _failure(failure: Failure | None) -> dict[str, Any] | None:
-    return failure and {"cause": failure.cause.value, "text": failure.text, "code": failure.code}
+    if failure is None:
+        return None
+    return {"cause": failure.cause.value, "text": failure.text, "code": failure.code}

@@ -57,7 +57,7 @@ def _operation(call: Call, providers: Sequence[str]) -> dict[str, Any]:
     kind = "text/event-stream" if call.path == EVENTS else "application/json"
     done = {"description": "Done.", "content": {kind: {"schema": _reference(call.answers)}}}
     refusals = {str(status): _refusal(status) for status in sorted(_refused(call))}
-    operation = {
+    operation: dict[str, Any] = {
         "operationId": call.name,
         "summary": call.summary,
         "parameters": parameters + asked,

@@ -17,7 +17,7 @@ class RuleCalls:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def list(self, asked: Asked) -> Any:
+    async def list_all(self, asked: Asked) -> Any:
         return {"rules": await self._shown(asked.tenant)}
 
     async def show(self, asked: Asked) -> Any:

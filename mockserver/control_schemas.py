@@ -32,7 +32,7 @@ def schemas(providers: Sequence[str]) -> dict[str, Schema]:
         **_told_of_jobs(provider),
         **_told_of_time(),
         **_records(provider),
-        "error": shape(error=shape(field=TEXT, given={}, message=TEXT, exists=many(TEXT), _optional=("exists",))),
+        "error": shape(error=without(shape(field=TEXT, given={}, message=TEXT, exists=many(TEXT)), "exists")),
         "health": shape(status={"const": "ok"}),
         "version": shape(understudy=TEXT, control=INTEGER, seed=INTEGER),
         "document": {"type": "object", "required": ["openapi", "info", "paths"]},
@@ -43,10 +43,14 @@ def schemas(providers: Sequence[str]) -> dict[str, Schema]:
     }
 
 
-def shape(*, _optional: Sequence[str] = (), **properties: Mapping[str, Any]) -> Schema:
-    """An object with these properties and no others, each required unless it is optional."""
-    required = [name for name in properties if name not in _optional]
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+def shape(**properties: Mapping[str, Any]) -> Schema:
+    """An object with these properties and no others, each required."""
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def without(schema: Schema, *optional: str) -> Schema:
+    """An object that may lack some of its properties."""
+    return {**schema, "required": [name for name in schema["required"] if name not in optional]}
 
 
 def many(items: Mapping[str, Any]) -> Schema:
@@ -67,18 +71,15 @@ def _asked(rule: Schema) -> dict[str, Schema]:
     length = {"type": "integer", "minimum": 0, "maximum": LONGEST}
     by = {"anyOf": [{"type": "string", "pattern": WORDS_OF_TIME}, length]}
     to = {"type": "integer", "minimum": 0, "maximum": LATEST}
+    several = shape(rules={**many(rule), "minItems": 1}, first=YES_OR_NO)
+    failure = shape(
+        text=maybe(TEXT), code=maybe({**INTEGER, "minimum": 0, "maximum": 10**9}), cause={"enum": list(CAUSES)}
+    )
     return {
-        "new_rules": {
-            "anyOf": [one, shape(rules={**many(rule), "minItems": 1}, first=YES_OR_NO, _optional=("first",))]
-        },
+        "new_rules": {"anyOf": [one, without(several, "first")]},
         "mode": shape(mode={"type": "string", "pattern": "^(real|manual|auto|[1-9][0-9]{0,5}x)$"}),
         "advance": {"oneOf": [shape(by=by), shape(to=to)]},
-        "failure": shape(
-            text=maybe(TEXT),
-            code=maybe({**INTEGER, "minimum": 0, "maximum": 10**9}),
-            cause={"enum": list(CAUSES)},
-            _optional=("text", "code", "cause"),
-        ),
+        "failure": without(failure, "text", "code", "cause"),
     }
 
 

@@ -30,7 +30,9 @@ def overview(documents: Mapping[str, Mapping[str, Any]]) -> str:
         "",
         f"<main class=wide><h1>What this server answers</h1>"
         f"<p class=lead>Each page is generated from the contract data that the server is checked against. "
-        f"Every fact says how it is known.</p><div class=cards>{cards}</div></main>",
+        f"Every fact says how it is known.</p><div class=cards>{cards}</div>"
+        '<p>How to make anything of it happen: <a href="/_understudy/openapi.json">the control API</a>, as OpenAPI.</p>'
+        "</main>",
     )
 
 

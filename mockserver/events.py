@@ -43,7 +43,9 @@ class Event(NamedTuple):
 def parse_cursor(text: str) -> Cursor | None:
     """A cursor as it is written, or the number of an exchange alone; None for any other text."""
     match = re.fullmatch(r"(\d{1,15})(?:-(\d{1,15}))?", text, re.ASCII)
-    return match and Cursor(int(match[1]), match[2] and int(match[2]))
+    if match is None:
+        return None
+    return Cursor(int(match[1]), None if match[2] is None else int(match[2]))
 
 
 class Events:

@@ -31,8 +31,8 @@ class Timekeeper:
     """Lets time pass for tenants, for one caller of a tenant after the other.
 
     `patience` is for how many milliseconds of real time webhooks that are due are waited for while none of them gets
-    anywhere; an exchange that does not wait for the clock has two times a `moment`. `stops` is how often a clock is stopped at most on its way to the end of
-    everything.
+    anywhere; an exchange that does not wait for the clock has two times a `moment`. `stops` is how often a
+    clock is stopped at most on its way to the end of everything.
     """
 
     def __init__(

@@ -124,7 +124,20 @@ def test_an_address_that_others_can_reach_is_warned_of(serve: Serve) -> None:
     origin_of(process)
     process.terminate()
 
-    assert "Warning: 0.0.0.0 is not loopback: others on the network can reach this.\n" == end(process)[1]
+    output, errors = end(process)
+    assert "Warning: 0.0.0.0 is not loopback: others on the network can reach this.\n" == errors
+    printed = re.search(r"Calls of (\S+)/_understudy/ need the header X-Understudy-Token: (\S{22})\n", output)
+    assert printed is not None
+
+
+def test_a_token_that_was_given_is_not_printed(serve: Serve) -> None:
+    process = serve("--host", "0.0.0.0", "--control-token", "sesame")
+    with httpx.Client(base_url=origin_of(process), trust_env=False) as client:
+        for token, status in (("sesame", 200), ("other", 403)):
+            answer = client.get("/_understudy/version", headers={"X-Understudy-Token": token})
+            assert status == answer.status_code
+    process.send_signal(signal.SIGTERM)
+    assert "oken" not in end(process)[0]
 
 
 def test_localhost_is_loopback(serve: Serve) -> None:

@@ -37,6 +37,27 @@ def test_the_runcomfy_client_is_a_program_too(live: Live) -> None:
     assert 3 == len(run("examples/runcomfy_client.py", live.origin).splitlines())
 
 
+def test_the_example_of_the_control_api_is_a_program(live: Live) -> None:
+    lines = run("examples/control.py", live.origin).splitlines()
+
+    assert "after 30 s: processing completed" == lines[0]
+    assert ["then: the first job failed"] == lines[1:2]
+    assert "in the end: failed completed" == lines[2]
+    assert "exchanges: 6" == lines[3]
+
+
+def test_the_calls_that_the_readme_shows_make_it_happen(live: Live) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    calls = re.findall(r"^curl -s \$control/(\S+) (?:-X (\w+) )?.*?-d '(.*?)'", text, flags=re.MULTILINE)
+    assert 3 == len(calls)
+    for path, method, body in calls[:2]:
+        live.client.request(method or "POST", f"/_understudy/{path}", content=body).raise_for_status()
+    job = live.submit_wavespeed()["id"]
+    live.client.post(f"/_understudy/{calls[2][0]}", content=calls[2][2]).raise_for_status()
+    told = live.client.get(f"/api/v3/predictions/{job}/result").json()["data"]
+    assert ("failed", "Out of paint") == (told["status"], told["error"])
+
+
 def test_the_models_that_the_documents_show_are_served() -> None:
     file = ROOT / "examples" / "own_models.json"
     shown = f"```json\n{file.read_text(encoding='utf-8')}```"
