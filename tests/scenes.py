@@ -94,5 +94,5 @@ class Scene:
         return verdict(self.jobs, self.logged, self.deliveries, self.now, **options)
 
 
-FAILED = {"outcome": Phase.FAILED, "failure": Failure()}
+FAILED: dict[str, Any] = {"outcome": Phase.FAILED, "failure": Failure()}
 HOOK = Hook("https://example.com/hook", "http://here")

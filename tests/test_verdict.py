@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,14 +12,14 @@ from hypothesis import strategies as st
 from live import Live
 from scenes import FAILED, FAULTS, HOOK, RETRY_AFTER, Scene
 
-from understudy.mockserver.findings import KINDS
-from understudy.mockserver.jobs import Interruption, Phase
+from understudy.mockserver.findings import KINDS, Finding
+from understudy.mockserver.jobs import Failure, Interruption, Phase
 from understudy.mockserver.journal import Entry, Logged
-from understudy.mockserver.verdict import Finding, Verdict, show_verdict, verdict
+from understudy.mockserver.verdict import Verdict, show_verdict, verdict
 from understudy.mockserver.webhooks import Attempt, Delivery, Outcome
 
 
-def behave(scene: Scene, pause: int = 1_000, **asked: object) -> None:
+def behave(scene: Scene, pause: int = 1_000, **asked: Any) -> None:
     """A client as one would wish: it never sends twice what may have been accepted, polls at leisure, waits longer
     after each failure and for as long as it is told, and wants to know the end."""
     backoff = pause
@@ -50,7 +51,7 @@ def behave(scene: Scene, pause: int = 1_000, **asked: object) -> None:
     pause=st.sampled_from([100, 300, 1_000]),
 )
 def test_whatever_fails_a_client_that_behaves_well_has_no_findings(
-    provider: str, faults: list[str | None], outcome: dict[str, object], jobs: int, pause: int
+    provider: str, faults: list[str | None], outcome: dict[str, Any], jobs: int, pause: int
 ) -> None:
     scene = Scene(provider, faults, **outcome)
     for number in range(jobs):
@@ -235,7 +236,7 @@ def test_each_kind_of_finding_has_a_client_that_it_fits() -> None:
     assert set(KINDS) == {finding.kind for _, _, finding in GUILTY.values()}
 
 
-def kinds(scene: Scene, **options: int) -> list[str]:
+def kinds(scene: Scene, **options: Any) -> list[str]:
     return [finding.kind for finding in scene.judge(**options).findings]
 
 
@@ -318,7 +319,8 @@ def test_whoever_waits_on_one_of_the_clocks_heeds_retry_after(clock: str) -> Non
     scene = Scene(faults=["hurried"])
     scene.submit()
     scene.submit()
-    scene.entries[1] = scene.entries[1]._replace(**{clock: scene.entries[0].at + RETRY_AFTER})
+    changed: dict[str, Any] = {clock: scene.entries[0].at + RETRY_AFTER}
+    scene.entries[1] = scene.entries[1]._replace(**changed)
 
     assert "ignored_retry_after" not in kinds(scene)
 
@@ -352,8 +354,8 @@ def test_a_backoff_is_seen_on_either_clock(pauses: tuple[int, ...], expected: bo
     instant = first.at
     for pause in pauses:
         instant += pause
-        number = len(scene.entries)
-        scene.add(first._replace(at=first.at, wall=first.wall, known=number)._replace(**{clock: instant}))
+        changed: dict[str, Any] = {"known": len(scene.entries), clock: instant}
+        scene.add(first._replace(**changed))
 
     assert expected == ("no_backoff" in kinds(scene))
 
@@ -380,7 +382,7 @@ def test_attempts_side_by_side_are_no_row() -> None:
     ],
 )
 def test_a_submission_sent_again_is_blamed_where_the_first_may_have_been_accepted(
-    answer: dict[str, object], expected: list[str]
+    answer: dict[str, Any], expected: list[str]
 ) -> None:
     scene = Scene()
     sends_again(scene)
@@ -569,7 +571,7 @@ def test_over_the_wire_a_client_that_polls_to_the_end_and_no_further_is_fine(liv
 
 def test_over_the_wire_a_client_that_trusts_the_status_of_a_failed_job_is_told(live: Live) -> None:
     job = live.submit_runcomfy()
-    live.interrupt(job["request_id"], Phase.FAILED, FAILED["failure"])  # type: ignore[arg-type]
+    live.interrupt(job["request_id"], Phase.FAILED, Failure())
     live.client.get(job["status_url"])
     assert ["took_completed_for_success"] == judged(live, "runcomfy")
 
