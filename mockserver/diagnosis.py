@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from difflib import SequenceMatcher, get_close_matches
+from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -22,6 +22,9 @@ DEEPEST = 12
 
 SIMILAR = 0.6
 """How alike two texts are, of 1, for one to be taken for a slip of the other."""
+
+CLOSE = 0.7
+"""The same for ids of models, of which many begin alike."""
 
 OTHER_METHOD = 0.5
 PREFIX = 0.6
@@ -192,8 +195,13 @@ class Guide:
         return f"{whose}, and none that is called nearly so: GET {self._listing[provider]} lists them"
 
     def _similar(self, provider: str, model: str) -> str | None:
-        near = get_close_matches(model[:200], sorted(self._models[provider]), n=1, cutoff=0.7)
-        return near[0] if near else None
+        matcher = SequenceMatcher(None, b=model[:200])
+        near, best = None, CLOSE
+        for known in sorted(self._models[provider]):
+            matcher.set_seq1(known)
+            if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best and matcher.ratio() > best:
+                near, best = known, matcher.ratio()
+        return near
 
 
 def _tell(nearest: Nearest) -> tuple[str, ...]:

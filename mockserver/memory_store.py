@@ -248,9 +248,9 @@ class MemoryStore:
             record.waiting[me] = until
             record.busy -= 1
             record.settlements.wake()
-            self._hurry(record)
+            hurried = self._hurry(record)  # to what comes next, which need not be what is waited for here
             try:
-                if me in record.waiting:
+                if not hurried and me in record.waiting:
                     await record.waiters.sleep(None if record.clock.rate == 0 else left / record.clock.rate)
             finally:
                 record = self._tenants[tenant]
