@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import quote
 
 MASK = "[key]"
@@ -13,8 +14,14 @@ def mask(path: str, query: bytes, key: str) -> tuple[str, bool]:
     Keys of a single character are not looked for: they would be found everywhere.
     """
     target = f"{path}?{query.decode('latin-1')}" if query else path
-    if len(key) > 1:
-        for form in (key, quote(key, safe="", errors="surrogateescape")):
-            if form in target:
-                return target.replace(form, MASK), True
+    for form in _forms(key):
+        if form in target:
+            return target.replace(form, MASK), True
     return target, False
+
+
+@lru_cache(maxsize=1_024)
+def _forms(key: str) -> tuple[str, ...]:
+    """How a key may be written in a URL."""
+    quoted = quote(key, safe="", errors="surrogateescape")
+    return () if len(key) == 1 else (key,) if quoted == key else (key, quoted)

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from understudy.mockserver.answers import altered, instead
 from understudy.mockserver.dialect import Dialect, Handler
 from understudy.mockserver.directives import MARK, read_directives
-from understudy.mockserver.exchange import GONE, Call, Reply
+from understudy.mockserver.exchange import GONE, JSON, Call, Headers, Reply
 from understudy.mockserver.journal import BODY_KEPT, Entry
 from understudy.mockserver.masking import mask
 from understudy.mockserver.refusals import Refusal
@@ -146,38 +146,43 @@ def _entry(
 ) -> Entry:
     target, exposed = mask(call.path, call.query, tenant)
     acting = call.acting
-    if reply is None or reply is GONE:
-        status, body, sent = None, b"", 0
-    else:
-        status, body, sent = reply.status, reply.body, len(reply.body)
-        if reply.headers and not _is_text(reply):
+    status: int | None = None
+    body, sent, broken = b"", 0, None
+    if reply is not None and reply is not GONE:
+        status, body, headers, wire = reply
+        sent = len(body)
+        if headers is not JSON and not _is_text(headers):
             body = b""
-    wire = reply.wire if reply is not None else None
+        if wire is not None:
+            broken = wire.kind
+            status = None if broken in SILENT else status
+    job = call.job
+    # By position: this is done for every exchange, and names would double what it costs.
     return Entry(
-        at=entrance.now,
-        wall=entrance.wall,
-        took=took,
-        provider=part.dialect.name,
-        operation=part.operation,
-        method=call.method,
-        target=target,
-        job=None if call.job is None else call.job.id,
-        phase=call.phase,
-        status=None if wire is not None and wire.kind in SILENT else status,
-        rules=() if acting is None else acting.rules,
-        notes=call.notes,
-        request=asked,
-        response=body if len(body) <= BODY_KEPT else body[:BODY_KEPT],
-        sent=sent,
-        retry_after=call.retry_after,
-        broken=None if wire is None else wire.kind,
-        exposed=exposed,
+        entrance.now,
+        entrance.wall,
+        took,
+        part.dialect.name,
+        part.operation,
+        call.method,
+        target,
+        None if job is None else job.id,
+        call.phase,
+        status,
+        () if acting is None else acting.rules,
+        call.notes,
+        asked,
+        body if sent <= BODY_KEPT else body[:BODY_KEPT],
+        sent,
+        call.retry_after,
+        broken,
+        exposed,
     )
 
 
-def _is_text(reply: Reply) -> bool:
-    name, value = reply.headers[0]
-    return name == b"content-type" and value.startswith((b"text/", b"application/json"))
+def _is_text(headers: Headers) -> bool:
+    kinds = [value for name, value in headers if name == b"content-type"]
+    return not kinds or kinds[0].startswith((b"text/", b"application/json"))
 
 
 def _prompt(body: bytes) -> str:
