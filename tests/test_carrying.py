@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from live import WAVESPEED, Live
 from raw import BALANCE, FORM, LANE, POLL, REQUESTS, SUBMIT, UPLOAD, ask, connect, read_all, request_of, split
+from starlette.types import Message
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from understudy.mockserver.app import create_app
 from understudy.mockserver.clock import Clock
+from understudy.mockserver.connection import Connection, Exchange
+from understudy.mockserver.durations import DurationRange
 from understudy.mockserver.memory_store import MemoryStore
 from understudy.mockserver.rules import AnswerEffect, Rule
 from understudy.mockserver.server import Server
@@ -22,6 +29,13 @@ from understudy.mockserver.wires import Broken, Wire
 FOREVER = 3_600_000
 each_request = pytest.mark.parametrize("asked", REQUESTS.values(), ids=REQUESTS)
 each_way = pytest.mark.parametrize("asked", [LANE["submit"], POLL, BALANCE], ids=["submit", "poll", "balance"])
+
+
+@pytest.fixture(autouse=True)
+def _nothing_to_complain_of(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A fault that was asked for is no error of the server's own."""
+    yield
+    assert [] == [one.getMessage() for when in ("call", "teardown") for one in caplog.get_records(when)]
 
 
 def breaks(live: Live, wire: Wire, *, times: int | None = None, **effect: Any) -> None:
@@ -120,7 +134,7 @@ async def tasks() -> set[asyncio.Task[Any]]:
 @each_way
 @pytest.mark.parametrize("behind", [b"", POLL, BALANCE], ids=["nothing", "a poll", "a balance"])
 def test_a_drip_ends_when_the_client_goes(live: Live, asked: bytes, behind: bytes) -> None:
-    breaks(live, Wire("drip", 1, 20 if behind else FOREVER))
+    breaks(live, Wire("drip", 1, 300 if behind else FOREVER))
     before = live.server.call(tasks())
     with connect(live.origin) as raw:
         raw.sendall(asked + behind)
@@ -130,7 +144,7 @@ def test_a_drip_ends_when_the_client_goes(live: Live, asked: bytes, behind: byte
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
     async def over() -> int:
-        return len((await asyncio.wait(new, timeout=60))[1])
+        return len((await asyncio.wait(new, timeout=10))[1])
 
     assert 0 == live.server.call(over())
 
@@ -214,6 +228,18 @@ def test_a_client_that_goes_in_the_middle_of_an_upload_is_not_waited_for(live: L
 
     assert ["upload-binary"] == [entry.operation for entry in entries]
     assert {"status": "ok"} == live.client.get("/_understudy/health").json()
+
+
+@pytest.mark.parametrize("query", ["", "?x"])
+@pytest.mark.parametrize("kind", ["close", "reset", "cut", "drip"])
+def test_a_connection_that_the_client_has_closed_is_left_alone(live: Live, kind: Any, query: str) -> None:
+    breaks(live, Wire(kind, 1), moment="after")
+    with connect(live.origin) as raw:
+        raw.sendall(request_of("POST", WAVESPEED + query, b'{"prompt": "x", "enable_sync_mode": true}'))
+        while not jobs(live):
+            pass
+
+    assert kind == live.heard()[0].broken
 
 
 def test_who_waits_to_be_told_to_send_an_upload_is_not_told(live: Live) -> None:
@@ -330,6 +356,28 @@ def test_a_cut_that_comes_too_late_is_none_in_the_journal(live: Live) -> None:
     assert (f"cut: the answer has {entry.sent} bytes, so all of it went out before byte 10000",) == entry.notes
 
 
+def left_over() -> list[object]:
+    return [one for one in gc.get_objects() if isinstance(one, RequestResponseCycle | Connection | Exchange)]
+
+
+@pytest.mark.parametrize("wire", [None, Wire("close"), Wire("reset"), Wire("cut", 3), Wire("drip", 16)], ids=str)
+def test_an_exchange_leaves_nothing_for_the_garbage_collector(live: Live, wire: Wire | None) -> None:
+    live.add_rules(Rule("", answer=AnswerEffect(wire=wire)))
+    gc.collect()
+    gc.disable()
+    try:
+        for asked in (BALANCE, POLL):
+            with contextlib.suppress(ConnectionResetError):
+                ask(live, asked.replace(b"Host", b"Connection: close\r\nHost"))
+        for _ in range(1_000):
+            if not left_over():
+                break
+            live.server.call(tasks())  # one more turn of the server's loop
+        assert [] == left_over()
+    finally:
+        gc.enable()
+
+
 # In process, where no connection is.
 
 
@@ -385,3 +433,31 @@ def test_in_process_an_answer_to_head_has_no_body_to_break(wire: Wire) -> None:
 def test_in_process_a_closed_connection_breaks_head_as_well() -> None:
     with pytest.raises(Broken):
         in_process(Wire("close"), "HEAD")
+
+
+def test_to_a_client_that_has_gone_nothing_is_sent_whatever_the_server() -> None:
+    sent: list[Message] = []
+
+    async def work() -> None:
+        late = AnswerEffect(delay=DurationRange(1_000, 1_000))
+        app = create_app(Settings(seed=1), MemoryStore(Clock.manual(), rules=(Rule("late", answer=late),)))
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "scheme": "http",
+            "path": "/api/v3/balance",
+            "query_string": b"",
+            "headers": [(b"host", b"x"), (b"authorization", b"Bearer key")],
+        }
+
+        async def receive() -> Message:
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await app(scope, receive, send)
+
+    asyncio.run(work())
+
+    assert [] == sent

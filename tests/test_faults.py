@@ -217,6 +217,13 @@ def test_an_answer_that_refuses_is_spoilt_as_any_other(make_live: MakeLive) -> N
         )
 
 
+def test_a_rule_for_a_prompt_passes_over_what_has_none(live: Live) -> None:
+    live.add_rules(Rule("shoes", When(operation="submit", prompt="shoe"), answer=AnswerEffect(status=503)))
+
+    for body, status in ((b"no json", 400), (b"[]", 400), (b'{"prompt": 7}', 400), (b'{"prompt": "a shoe"}', 503)):
+        assert status == live.client.post(WAVESPEED, content=body).status_code
+
+
 # Accept, then lose the answer.
 
 
