@@ -69,11 +69,12 @@ class JobEffect:
 class AnswerEffect:
     """What a rule makes of one HTTP exchange.
 
-    `moment`: `before` the operation takes effect, and then it does not, or `after`. `delay` passes on the tenant's
-    clock. With a `status` the provider's own error body for it goes out, its message `text`, or `html`; `error_in_200`
-    sends that body with status 200. `retry_after` is milliseconds, sent as seconds or as a `date`. `put` sets fields
-    of a JSON answer, by path, `garbled` breaks it off, `stale` tells the job's state before the latest one.
-    `content_type` replaces the answer's. `wire` is what happens to its bytes on their way.
+    `moment`: `before` the operation takes effect, and then it does not, or `after`. An effect that only spoils the
+    operation's answer lets it take effect either way. `delay` passes on the tenant's clock: who hangs up meanwhile has,
+    before the operation, not asked for it. With a `status` the provider's own error body for it goes out, its message
+    `text`, or `html`; `error_in_200` sends that body with status 200. `retry_after` is milliseconds, sent as seconds or
+    as a `date`. `put` sets fields of a JSON answer, by path, `garbled` breaks it off, `stale` tells the job's state
+    before the latest one. `content_type` replaces the answer's. `wire` is what happens to its bytes on their way.
     """
 
     moment: Moment = "before"
@@ -197,22 +198,24 @@ def _picks(when: When, number: int, draw: Callable[[], float]) -> bool:
 @dataclass(frozen=True, slots=True)
 class Acting:
     """What the rules and directives of one call come to. `rules` are the ids of those that act; `until` is when the one
-    that decides the answer is over, if it is one that lasts for a time."""
+    that decides the answer is over, if it is one that lasts for a time; `turn` is that rule's id and the count of calls
+    that it was for, from which chance in its answer is drawn."""
 
     job: JobEffect = JobEffect()
     answer: AnswerEffect | None = None
     webhook: WebhookTwist | None = None
     rules: tuple[str, ...] = ()
     until: int | None = None
+    turn: tuple[str, int] = ("", 0)
 
 
 def merge(acting: Sequence[tuple[Rule, Use]]) -> Acting:
     """Each facet as the first rule that decides it has it."""
     chosen: dict[str, Any] = {}
-    answer, webhook, until = None, None, None
+    answer, webhook, until, turn = None, None, None, ("", 0)
     for rule, use in acting:
         if answer is None and rule.answer is not None:
-            answer = rule.answer
+            answer, turn = rule.answer, (rule.id, use.seen)
             until = use.since + rule.lasts if rule.lasts is not None and use.since is not None else None
         webhook = webhook or rule.webhook
         if rule.job is not None:
@@ -220,4 +223,4 @@ def merge(acting: Sequence[tuple[Rule, Use]]) -> Acting:
                 effect = getattr(rule.job, entry.name)
                 if effect is not None:
                     chosen.setdefault(entry.name, effect)
-    return Acting(JobEffect(**chosen), answer, webhook, tuple(rule.id for rule, _ in acting), until)
+    return Acting(JobEffect(**chosen), answer, webhook, tuple(rule.id for rule, _ in acting), until, turn)
