@@ -90,10 +90,9 @@ async def _serve(settings: Settings) -> None:
         f"  RunComfy    base URL {server.origin}/v1       in place of https://model-api.runcomfy.net/v1\n"
         f"  Any API key works. This run's seed is {app.state.settings.seed}; stop with Ctrl-C.",
     )
-    if settings.control_token is None and app.state.settings.control_token is not None:
-        click.echo(
-            f"  Calls of {server.origin}/_understudy/ need X-Understudy-Token: {app.state.settings.control_token}"
-        )
+    token = app.state.settings.control_token
+    if token != settings.control_token:
+        click.echo(f"  Calls of {server.origin}/_understudy/ need the header X-Understudy-Token: {token}")
     await stopped.wait()
     await server.stop()
     undelivered = await app.state.store.undelivered()

@@ -47,5 +47,6 @@ async def _send_all(events: Events, send: Send) -> None:
 
 
 async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    """The body has been read by now, so the next thing that is heard is that the listener has gone."""
+    message = await receive()
+    assert message["type"] == "http.disconnect", f"A listener sends nothing more, not {message['type']}."

@@ -44,6 +44,14 @@ def test_a_call_without_a_key_is_told_to_send_one(talk: Talk) -> None:
     )
 
 
+def test_a_key_is_the_same_in_either_encoding(talk: Talk, key: str) -> None:
+    for name, encoding in ((b"slow", "utf-8"), (b"fast", "latin-1")):
+        headers = {b"Authorization": f"Bearer schlüssel-{key}".encode(encoding)}
+        rule = b'{"id": "%s", "job": {"fail": true}}' % name
+        assert 201 == talk.client.post("/_understudy/rules", headers=headers, content=rule).status_code
+    assert ["slow", "fast"] == ids(talk.client.get("/_understudy/rules", headers=headers).json())
+
+
 def test_only_the_keys_that_a_server_accepts_have_control(make_live: MakeLive) -> None:
     live = make_live(keys=frozenset({"key"}))
     assert [] == Remote(live.client).get("jobs")["jobs"]

@@ -121,7 +121,7 @@ async def test_webhooks_and_their_retries_are_part_of_what_happens() -> None:
             ] == passage.happenings
             last = await keeper(store).advance("key", 1)
             assert [Told(MANUAL_START + 5_500, job, 3, 204, "")] == last.happenings
-            assert 3 == receiver.waiting
+            assert ["/hook"] * 3 == [(await receiver.next()).path for _ in range(3)]
 
 
 @on_loop
