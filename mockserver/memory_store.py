@@ -88,8 +88,8 @@ class MemoryStore:
         record = self._tenants[tenant]
         record.busy -= 1
         record.journal.add(entry)
-        if record.clock.auto and (record.waiting or record.outbox.waiting):
-            self._hurry(record)
+        if record.clock.auto:
+            self._go_on(record)
         if record.listeners:
             record.listeners.wake()
 
@@ -122,8 +122,9 @@ class MemoryStore:
         anew = self._tenants[tenant] = self._make_tenant()
         anew.busy, anew.waiting = record.busy, record.waiting
         anew.waiters, anew.listeners, anew.settlements = record.waiters, record.listeners, record.settlements
-        for waiters in (anew.waiters, anew.listeners, anew.settlements):
-            waiters.wake()
+        anew.wake()
+        anew.listeners.wake()
+        anew.settlements.wake()
         self._couriers.wake()
 
     async def submit(
@@ -172,7 +173,8 @@ class MemoryStore:
             end = record.poll(job, now)
             if end is not None:
                 job = self._end(record, job, end)
-        if record.clock.auto and not job.at(now).ended and self._hurry(record, 1):
+        if record.clock.auto and not job.at(now).ended and record.hurry(self._wall(), 1):
+            self._couriers.wake()
             job, now = record.jobs[job_id], self._now(tenant)
         return Found(job, now)
 
@@ -237,7 +239,7 @@ class MemoryStore:
             me = object()
             record.waiting[me] = until
             record.busy -= 1
-            self._hurry(record)
+            self._go_on(record)
             try:
                 if me in record.waiting:
                     await record.waiters.sleep(None if record.clock.rate == 0 else left / record.clock.rate)
@@ -263,8 +265,7 @@ class MemoryStore:
             record.outbox.settle(delivery, attempt, record.clock, self._wall(), backoff)
             self._couriers.wake()
             record.settlements.wake()
-            if record.waiting or record.outbox.waiting:
-                self._hurry(record)
+            self._go_on(record)
 
     async def deliveries(self, tenant: str) -> tuple[Delivery, ...]:
         record = self._tenants.get(tenant)
@@ -293,9 +294,10 @@ class MemoryStore:
         if changed.now(wall_now) < record.clock.now(wall_now):
             raise ValueError("A tenant's clock does not go back: start a new tenant, or reset this one.")
         record.clock = changed
-        record.waiters.wake()
+        record.wake()
         record.listeners.wake()
         self._couriers.wake()
+        self._go_on(record)
         return changed.now(wall_now)
 
     def _now(self, tenant: str) -> int:
@@ -317,16 +319,15 @@ class MemoryStore:
         provider = job.submission.provider
         record.wallets[provider].expect(job)
         self._reschedule(record, provider, interruption.at)
-        record.waiters.wake()
+        record.polled.pop(job.id, None)
+        record.wake()
         record.listeners.wake()
         self._couriers.wake()
         return job
 
-    def _hurry(self, record: Tenant, allowed: int = 0) -> bool:
-        hurried = record.hurry(self._wall(), allowed)
-        if hurried:
+    def _go_on(self, record: Tenant) -> None:
+        if record.hurry_on(self._wall()):
             self._couriers.wake()
-        return hurried
 
     def _reschedule(self, record: Tenant, provider: str, now: int) -> None:
         """Gives every queued job of a provider the start that the capacity allows it."""
