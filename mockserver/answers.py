@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from understudy.mockserver.dialect import Dialect
+from understudy.mockserver.dialect import Voice
 from understudy.mockserver.exchange import Headers, Reply
 from understudy.mockserver.rules import AnswerEffect
 
@@ -11,11 +11,11 @@ PAGE: Headers = ((b"content-type", b"text/html"),)
 SILENT = frozenset({"close", "reset"})
 
 
-def instead(dialect: Dialect, effect: AnswerEffect) -> Reply | None:
+def instead(dialect: Voice, effect: AnswerEffect) -> Reply | None:
     """The answer that stands in for the operation's own; None when there is no other."""
     raise NotImplementedError
 
 
-def altered(dialect: Dialect, effect: AnswerEffect, reply: Reply, left: int | None) -> Reply:
+def altered(dialect: Voice, effect: AnswerEffect, reply: Reply, left: int | None) -> Reply:
     """An answer as the effect spoils it. `left` is for how many milliseconds a rule that lasts goes on."""
     raise NotImplementedError

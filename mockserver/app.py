@@ -93,7 +93,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
             elif operation.name == "submit":
                 prefix = operation.path.removesuffix("{model_id:path}")
                 submits.update((prefix + model_id, (endpoint, model_id)) for model_id in models)
-    gallery = Gallery(store, drawings)
+    gallery = Gallery(store, drawings, stage, served)
     routes += [
         *uploads.routes(),
         Route("/{folder:path}output/{file}", gallery, methods=["GET"], name="output"),

@@ -14,7 +14,7 @@ import orjson
 from starlette.requests import ClientDisconnect
 
 from understudy.mockserver.answers import SILENT, altered, instead
-from understudy.mockserver.dialect import Dialect, Handler
+from understudy.mockserver.dialect import Handler, Voice
 from understudy.mockserver.directives import MARK, read_directives
 from understudy.mockserver.durations import Spread
 from understudy.mockserver.exchange import JSON, Call, Headers, Reply
@@ -37,7 +37,7 @@ class Part:
 
     operation: str
     perform: Handler
-    dialect: Dialect
+    dialect: Voice
 
 
 class Stage:
