@@ -7,16 +7,17 @@ import logging
 import re
 import types
 from collections.abc import Coroutine, Generator
-from functools import lru_cache, partial
-from http import HTTPStatus
+from functools import partial
 from typing import Any, Protocol, cast
 
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from understudy.mockserver.exchange import Call, Headers, Reply
+from understudy.mockserver.carrying import carry, carry_cycle, head
+from understudy.mockserver.exchange import BODILESS, CARRIER, Call, Reply
+from understudy.mockserver.wires import Wire
 
 SMALL = 65_536
 """A request whose body has up to this many bytes may take the lane, which waits for the whole of it."""
@@ -138,6 +139,16 @@ class Connection(HttpToolsProtocol):
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        async def run(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["extensions"] = {CARRIER: partial(carry_cycle, cycle)}
+            try:
+                await app(scope, receive, send)
+            finally:
+                scope["extensions"].clear()  # the cycle has the scope, and would have itself
+
+        super()._start_asgi_task(cycle, cast("Any", run))  # its own types of ASGI are narrower
+
     # Some clients offer HTTP/2 with every request. The parser would then take the body for that other protocol.
 
     def data_received(self, data: bytes) -> None:
@@ -227,19 +238,30 @@ class Connection(HttpToolsProtocol):
             await self.flow.drain()
         if exchange.disconnected:
             return
+        if reply.wire is not None:
+            await self._carry(exchange, reply, reply.wire)
+            return
         exchange.response_complete = True
         body = reply.body
-        length = b"" if reply.status == 304 else b"content-length: %d\r\n" % len(body)
+        length = b"" if reply.status in BODILESS else b"content-length: %d\r\n" % len(body)
         end = b"\r\n" if exchange.keep_alive else b"connection: close\r\n\r\n"
-        head = b"".join((_head(reply.status, reply.headers), length, self.server_state.date, end))
+        begin = b"".join((head(reply.status, reply.headers), length, self.server_state.date, end))
         if len(body) <= SMALL:
-            self.transport.write(head + body)
+            self.transport.write(begin + body)
         else:  # not copied once more
-            self.transport.write(head)
+            self.transport.write(begin)
             self.transport.write(body)
         if not exchange.keep_alive:
             self.transport.close()
         self.on_response_complete()
+
+    async def _carry(self, exchange: Exchange, reply: Reply, wire: Wire) -> None:
+        """One that does not arrive whole leaves the exchange open, so that no request behind it begins."""
+        if await carry(exchange, self.transport, self.server_state.date, reply, wire):
+            exchange.response_complete = True
+            if not exchange.keep_alive:
+                self.transport.close()
+            self.on_response_complete()
 
 
 @types.coroutine
@@ -256,11 +278,3 @@ def _go_on(running: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any,
             waits_for = step()
         except StopIteration:
             return
-
-
-@lru_cache(maxsize=256)
-def _head(status: int, headers: Headers) -> bytes:
-    """The status line and headers of an answer, but for its length."""
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
-    lines += [name + b": " + value for name, value in headers]
-    return b"\r\n".join([*lines, b""])

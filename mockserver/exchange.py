@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import orjson
@@ -13,10 +14,16 @@ from starlette.types import Receive, Scope, Send
 from understudy.mockserver.jobs import Job, Phase
 from understudy.mockserver.refusals import TooLarge
 from understudy.mockserver.rules import Acting
-from understudy.mockserver.wires import Wire
+from understudy.mockserver.wires import SILENT, Broken, Wire
 
 Headers = tuple[tuple[bytes, bytes], ...]
 JSON: Headers = ((b"content-type", b"application/json"),)
+
+BODILESS = frozenset({204, 304})
+"""Statuses that go without a body and without its length."""
+
+CARRIER = "understudy.carrier"
+"""Where in a scope's extensions our own server puts a Carrier."""
 
 
 class Reply(NamedTuple):
@@ -26,6 +33,13 @@ class Reply(NamedTuple):
     body: bytes
     headers: Headers = JSON
     wire: Wire | None = None
+
+
+Carrier = Callable[[Reply], Awaitable[None]]
+"""Writes a reply with a `wire` to the connection, as ASGI could not."""
+
+GONE = Reply(499, b"")
+"""What is answered to nobody, since the client has hung up."""
 
 
 def json_reply(status: int, content: object) -> Reply:
@@ -40,7 +54,8 @@ class Call:
     reads the body itself.
 
     `acting` is what rules make of it, with `stale` the state of a job that is told is the one before its latest.
-    Whoever answers leaves here which `job` it was about and the `phase` that was told, and `notes` for the journal.
+    Whoever answers leaves here which `job` it was about and the `phase` that was told, for how many milliseconds the
+    client was told to wait, and `notes` for the journal.
     """
 
     method: str
@@ -57,6 +72,7 @@ class Call:
     stale: bool = False
     job: Job | None = None
     phase: Phase | None = None
+    retry_after: int | None = None
     notes: tuple[str, ...] = ()
 
     async def gone(self) -> None:
@@ -108,14 +124,52 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
 
 
 async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:
-    """Sends a reply as any ASGI server expects it. To HEAD goes the same without the body."""
-    bare = scope["method"] == "HEAD"
+    """Sends a reply as any ASGI server expects it. To HEAD goes the same without the body.
+
+    What ASGI cannot do to a connection our own server does; elsewhere, and in process, Broken is raised for it.
+    """
+    if reply is GONE:
+        return
+    body = b"" if scope["method"] == "HEAD" else reply.body
+    step = 0
+    if reply.wire is not None:
+        carrier: Carrier | None = (scope.get("extensions") or {}).get(CARRIER)
+        if carrier is not None:
+            await carrier(reply)
+            return
+        _break(reply, reply.wire, body)
+        step = max(reply.wire.bytes, 1)
     await send({"type": "http.response.start", "status": reply.status, "headers": sized(reply)})
-    await send({"type": "http.response.body", "body": b"" if bare else reply.body})
+    while step and len(body) > step:
+        await send({"type": "http.response.body", "body": body[:step], "more_body": True})
+        body = body[step:]
+    await send({"type": "http.response.body", "body": body})
+
+
+def _break(reply: Reply, wire: Wire, body: bytes) -> None:
+    """Raises Broken, but for a drip and for an answer that has no body to be broken."""
+    if wire.kind == "drip" or (not body and wire.kind not in SILENT):
+        return
+    through = {"cut": wire.bytes, "length": promised(reply)}.get(wire.kind, 0)
+    raise Broken(wire, reply.status, sized(reply), body[:through])
 
 
 def sized(reply: Reply) -> Headers:
     """A reply's headers with its length. A 304 has none: it would be that of the body that is not sent."""
-    if reply.status == 304:
+    if reply.status in BODILESS:
         return reply.headers
-    return (*reply.headers, (b"content-length", str(len(reply.body)).encode()))
+    return (*reply.headers, (b"content-length", b"%d" % promised(reply)))
+
+
+def promised(reply: Reply) -> int:
+    """The length that a reply says it has."""
+    off = reply.wire.bytes if reply.wire is not None and reply.wire.kind == "length" else 0
+    return max(len(reply.body) + off, 0)
+
+
+def phrase(status: int) -> str:
+    """What a status is called; those that only gateways use have no name on record."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown Error"

@@ -197,22 +197,24 @@ def _picks(when: When, number: int, draw: Callable[[], float]) -> bool:
 @dataclass(frozen=True, slots=True)
 class Acting:
     """What the rules and directives of one call come to. `rules` are the ids of those that act; `until` is when the one
-    that decides the answer is over, if it is one that lasts for a time."""
+    that decides the answer is over, if it is one that lasts for a time; `turn` is that rule's id and the count of calls
+    that it was for, from which chance in its answer is drawn."""
 
     job: JobEffect = JobEffect()
     answer: AnswerEffect | None = None
     webhook: WebhookTwist | None = None
     rules: tuple[str, ...] = ()
     until: int | None = None
+    turn: tuple[str, int] = ("", 0)
 
 
 def merge(acting: Sequence[tuple[Rule, Use]]) -> Acting:
     """Each facet as the first rule that decides it has it."""
     chosen: dict[str, Any] = {}
-    answer, webhook, until = None, None, None
+    answer, webhook, until, turn = None, None, None, ("", 0)
     for rule, use in acting:
         if answer is None and rule.answer is not None:
-            answer = rule.answer
+            answer, turn = rule.answer, (rule.id, use.seen)
             until = use.since + rule.lasts if rule.lasts is not None and use.since is not None else None
         webhook = webhook or rule.webhook
         if rule.job is not None:
@@ -220,4 +222,4 @@ def merge(acting: Sequence[tuple[Rule, Use]]) -> Acting:
                 effect = getattr(rule.job, entry.name)
                 if effect is not None:
                     chosen.setdefault(entry.name, effect)
-    return Acting(JobEffect(**chosen), answer, webhook, tuple(rule.id for rule, _ in acting), until)
+    return Acting(JobEffect(**chosen), answer, webhook, tuple(rule.id for rule, _ in acting), until, turn)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 from typing import Any
 
-from understudy.mockserver.exchange import Reply, json_reply
+from understudy.mockserver.exchange import Reply, json_reply, phrase
 from understudy.mockserver.refusals import (
     ForeignJob,
     InsufficientCredits,
@@ -80,7 +79,7 @@ class Errors:
 def failed(status: int, text: str | None) -> Reply:
     """An error of this HTTP status that a rule asked for. Its code follows the documented pattern: the status, then
     three digits of which 001 is the most frequent. The messages are assumed."""
-    text = text or FAILURES.get(status) or f"{HTTPStatus(status).phrase}."
+    text = text or FAILURES.get(status) or f"{phrase(status)}."
     return json_reply(status, {"error_code": status * 1000 + 1, "error_message": text})
 
 

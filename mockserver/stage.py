@@ -7,25 +7,24 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from time import perf_counter_ns
+from time import perf_counter_ns, time_ns
 from typing import Any
 
 import orjson
 from starlette.requests import ClientDisconnect
 
-from understudy.mockserver.answers import SILENT, altered, instead
+from understudy.mockserver.answers import altered, instead
 from understudy.mockserver.dialect import Handler, Voice
 from understudy.mockserver.directives import MARK, read_directives
-from understudy.mockserver.durations import Spread
-from understudy.mockserver.exchange import JSON, Call, Headers, Reply
+from understudy.mockserver.exchange import GONE, JSON, Call, Headers, Reply
 from understudy.mockserver.journal import BODY_KEPT, Entry
 from understudy.mockserver.masking import mask
 from understudy.mockserver.refusals import Refusal
-from understudy.mockserver.rules import UNUSED, Acting, Rule, merge
+from understudy.mockserver.rules import POLLS, UNUSED, Acting, Rule, merge
 from understudy.mockserver.store import Entrance, Store
+from understudy.mockserver.wires import SILENT
 
-GONE = Reply(499, b"")
-"""What is answered to nobody, since the client has hung up."""
+NOT_STALE = "stale: only a poll tells a job's state, so this answer is as it was"
 
 _WHOLE = float(2**64)
 _RAW = struct.Struct("<Q")
@@ -74,23 +73,25 @@ class Stage:
         if effect is None:
             return await part.perform(tenant, call)
         call.stale = effect.stale
-        now = entrance.now
         reply = None
         if effect.moment == "before":
-            if effect.delay is not None:
-                now = await self._delay(tenant, call, now, effect.delay)
+            await self._delay(tenant, call, acting, entrance.now)
             reply = instead(part.dialect, effect)
         if reply is None:
             try:
                 reply = await part.perform(tenant, call)
             except Refusal as refusal:
                 reply = part.dialect.refuse(refusal)
+        now = await self._store.wait(tenant, 0)  # what it shows by now: that instant is long over
         if effect.moment == "after":
-            if effect.delay is not None:
-                now = await self._delay(tenant, call, now, effect.delay)
+            now = await self._delay(tenant, call, acting, now)
             reply = instead(part.dialect, effect) or reply
         left = None if acting.until is None else acting.until - now
-        return altered(part.dialect, effect, reply, left)
+        reply, call.retry_after, notes = altered(part.dialect, effect, reply, left, time_ns() // 1_000_000)
+        call.notes += notes
+        if effect.stale and part.operation not in POLLS:
+            call.notes += (NOT_STALE,)
+        return reply
 
     async def _decide(self, tenant: str, part: Part, call: Call, rules: Sequence[Rule]) -> Acting:
         provider, operation = part.dialect.name, part.operation
@@ -107,12 +108,20 @@ class Stage:
             acting = [*near, (directed, UNUSED), *acting[len(near) :]]
         return merge(acting)
 
-    async def _delay(self, tenant: str, call: Call, now: int, delay: Spread) -> int:
-        """Waits on the tenant's clock, and returns what it shows. Raises ClientDisconnect when the client does not."""
-        until = now + delay.at(self._luck(tenant, "delay", now))
-        gone = asyncio.ensure_future(call.gone())
+    async def _delay(self, tenant: str, call: Call, acting: Acting, now: int) -> int:
+        """Waits on the tenant's clock if the answer shall be late, and returns what that shows then. Raises
+        ClientDisconnect when the client does not wait for as long: who hangs up before the operation has not asked."""
+        assert acting.answer is not None, "Only an answer can be late."
+        if acting.answer.delay is None:
+            return now
+        rule, number = acting.turn
+        began = now
+        until = now + acting.answer.delay.at(self._luck(tenant, f"delay\0{rule}", number))
+        # The body of an operation that streams is still to come, and must be left to it.
+        watches = call.stream is None or acting.answer.moment == "after"
+        gone = asyncio.ensure_future(call.gone() if watches else asyncio.Future[None]())
         try:
-            while now < until and not gone.done():
+            while began <= now < until and not gone.done():  # a clock that has gone back is a tenant made anew
                 waiting = asyncio.ensure_future(self._store.wait(tenant, until))
                 try:
                     await asyncio.wait({gone, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -120,10 +129,10 @@ class Stage:
                     waiting.cancel()
                     await asyncio.wait({waiting})
                 now = now if waiting.cancelled() else waiting.result()
+            if gone.done() and now < until:
+                raise ClientDisconnect
         finally:
             gone.cancel()
-        if now < until:
-            raise ClientDisconnect
         return now
 
     def _luck(self, tenant: str, rule: str, number: int) -> float:
@@ -142,7 +151,8 @@ def _entry(
     if reply is not None and reply is not GONE:
         status, body, headers, wire = reply
         sent = len(body)
-        if headers is not JSON and not _is_text(headers):
+        # What holds a NUL is no text, whatever a rule calls it.
+        if headers is not JSON and (not _is_text(headers) or b"\0" in body[:BODY_KEPT]):
             body = b""
         if wire is not None:
             broken = wire.kind
@@ -165,7 +175,7 @@ def _entry(
         asked,
         body if sent <= BODY_KEPT else body[:BODY_KEPT],
         sent,
-        None if acting is None or acting.answer is None else acting.answer.retry_after,
+        call.retry_after,
         broken,
         exposed,
     )
@@ -173,7 +183,7 @@ def _entry(
 
 def _is_text(headers: Headers) -> bool:
     kinds = [value for name, value in headers if name == b"content-type"]
-    return not kinds or kinds[0].startswith(b"text/") or kinds[0] == b"application/json"
+    return not kinds or kinds[0].startswith((b"text/", b"application/json"))
 
 
 def _prompt(body: bytes) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 
-from understudy.mockserver.exchange import Headers, Reply
+from understudy.mockserver.exchange import Headers, Reply, phrase
 from understudy.mockserver.refusals import Refusal
 
-PHRASES = {status.value: status.phrase.capitalize() for status in HTTPStatus}
 PLAIN: Headers = ((b"content-type", b"text/plain; charset=utf-8"),)
 
 NOT_FOUND = Reply(404, b"Not found\n", PLAIN)
@@ -31,5 +29,5 @@ class Storage:
         return NOT_FOUND
 
     def fail(self, status: int, text: str | None) -> Reply:
-        said = text if text is not None else PHRASES.get(status, "Error")
+        said = text if text is not None else phrase(status).capitalize()
         return Reply(status, f"{said}\n".encode("utf-8", "surrogatepass"), PLAIN)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 
+from understudy.mockserver.exchange import phrase
 from understudy.mockserver.refusals import (
     BadWebhook,
     FileTooLarge,
@@ -50,7 +50,7 @@ def failure_text(status: int) -> str:
         return BAD_KEY
     if status in (402, 403):
         return CREDITS["short"]
-    return FAILURES.get(status) or f"{HTTPStatus(status).phrase}."
+    return FAILURES.get(status) or f"{phrase(status)}."
 
 
 def word(refusal: Refusal) -> tuple[int, str]:

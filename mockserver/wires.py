@@ -17,6 +17,10 @@ class Wire:
     pause: int = 0
 
 
+SILENT = frozenset({"close", "reset"})
+"""Of an answer that ends so, the client sees nothing."""
+
+
 class Broken(Exception):
     """An answer that this transport cannot be made to break as it should: whoever carries ASGI in process raises the
     error that its client would have seen. `status` and `headers` are the answer's, `body` is what got through."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
@@ -12,7 +12,9 @@ from understudy.mockserver.clock import Clock
 from understudy.mockserver.gallery import Draw
 from understudy.mockserver.images import draw
 from understudy.mockserver.jobs import Failure, Phase
+from understudy.mockserver.journal import Entry
 from understudy.mockserver.memory_store import MemoryStore
+from understudy.mockserver.rules import Rule
 from understudy.mockserver.server import ServerThread
 from understudy.mockserver.settings import Settings
 
@@ -43,6 +45,13 @@ class Live:
     def interrupt(self, job_id: str, phase: Phase, failure: Failure | None = None, tenant: str = "key") -> None:
         """What happens to a job from the provider's side."""
         self.server.call(self.store.interrupt(tenant, job_id, phase, only_in=GOING, failure=failure))
+
+    def add_rules(self, *rules: Rule, tenant: str = "key") -> None:
+        self.server.call(self.store.add_rules(tenant, rules))
+
+    def journal(self, tenant: str = "key") -> Sequence[Entry]:
+        """What a tenant's clients asked and were told, the oldest first."""
+        return self.server.call(self.store.journal(tenant)).entries
 
     def submit_wavespeed(self, **inputs: Any) -> Any:
         body = {"prompt": PROMPT, "images": [IMAGE], **inputs}
