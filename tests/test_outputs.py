@@ -198,6 +198,20 @@ def test_a_slow_file_comes_on_the_owners_clock_and_not_at_all_if_it_has_expired_
     assert [200, 404] == [answer.status_code for answer in answers]
 
 
+def test_a_slow_file_whose_job_has_gone_meanwhile_is_not_there(live: Live) -> None:
+    url = finished(live)[0]
+    live.add_rules(Rule("", OUTPUT, answer=AnswerEffect(delay=DurationRange(600, 600))))
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        asked = pool.submit(fetch, url)
+        while not live.server.call(live.store.ahead("key")):
+            assert not asked.done(), "It was to wait."
+        live.server.call(live.store.reset("key"))
+        live.advance(600)
+
+        assert (404, "Not found\n") == (asked.result().status_code, asked.result().text)
+
+
 @pytest.mark.parametrize("model", ["bytedance/*", "other/*"])
 def test_a_rule_may_be_for_the_files_of_one_model(live: Live, model: str) -> None:
     url = finished(live)[0]
