@@ -314,6 +314,15 @@ async def test_a_webhook_comes_without_anybody_polling_and_its_retries_until_it_
 
 
 @on_loop
+async def test_a_webhook_comes_when_the_clock_becomes_automatic() -> None:
+    with receiving() as receiver:
+        async with serving(store := WatchedStore(), settings()) as origin:
+            job_id = (await submit(origin, "?webhook=" + quote(receiver.origin, safe=""))).body["data"]["id"]
+            await store.set_clock("key", lambda clock, wall: clock.at_rate(0, wall, auto=True))
+            assert job_id == (await receiver.next()).prediction["id"]
+
+
+@on_loop
 async def test_several_webhooks_come_in_the_order_of_their_jobs_ends() -> None:
     with receiving() as receiver:
         async with serving(store := Dwelling(AUTO), settings()) as origin:
