@@ -75,7 +75,8 @@ class Lognormal:
         return min(round(self.median * math.exp(self.sigma * NormalDist().inv_cdf(middle))), LONGEST)
 
     def __str__(self) -> str:
-        return f"lognormal({format_duration(self.median)}, {self.sigma:g})"
+        sigma = f"{self.sigma:.9f}".rstrip("0").rstrip(".")  # as many digits as are read
+        return f"lognormal({format_duration(self.median)}, {sigma})"
 
 
 def parse_spread(text: str) -> Spread:

@@ -213,7 +213,8 @@ def _parse(name: str, value: object, source: str) -> Any:
             raise ValueError(f"{value!r} is a {type(value).__name__}: expected text or a number")
         return metadata["parse"](str(value))
     except ValueError as error:
-        raise SettingsError(f"{name} (from {source}): {error}.") from error
+        end = "" if str(error).endswith((".", "?")) else "."
+        raise SettingsError(f"{name} (from {source}): {error}{end}") from error
 
 
 def _switches(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:

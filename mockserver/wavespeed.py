@@ -135,7 +135,7 @@ class WaveSpeed:
             Operation("result", "GET", "/api/v3/predictions/{id}", result),
             # Clients of the second generation still poll, upload and submit under its prefix (inferred).
             Operation("result", "GET", "/api/v2/predictions/{id}/result", result),
-            Operation("webhook_secret", "GET", "/api/v3/webhook/secret", webhook_secret),
+            Operation("webhook-secret", "GET", "/api/v3/webhook/secret", webhook_secret),
             # No source knows a cancel endpoint: without the switch this path is a model that does not exist.
             *([Operation("cancel", "POST", "/api/v3/predictions/{id}/cancel", cancel)] if self._cancels else []),
             *wavespeed_account.operations(desk),

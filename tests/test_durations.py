@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy.mockserver.durations import LONGEST, DurationRange, format_duration, parse_duration, parse_range
+from understudy.mockserver.durations import (
+    LONGEST,
+    DurationRange,
+    Lognormal,
+    format_duration,
+    parse_duration,
+    parse_range,
+    parse_spread,
+)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +35,13 @@ def test_a_formatted_range_reads_back_as_itself(one: int, other: int) -> None:
     bounds = DurationRange(min(one, other), max(one, other))
 
     assert bounds == parse_range(str(bounds))
+
+
+@given(st.integers(0, LONGEST), st.integers(0, 10**11 - 1))
+def test_a_written_lognormal_reads_back_as_itself(median: int, sigma: int) -> None:
+    spread = Lognormal(median, sigma / 10**9)
+
+    assert spread == parse_spread(str(spread))
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.floats(0, 1))
