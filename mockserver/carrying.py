@@ -72,7 +72,7 @@ async def _drip(cycle: Cycle, transport: asyncio.Transport, begin: bytes, body: 
     try:
         for start in range(step, len(body), step):
             await asyncio.wait({gone}, timeout=wire.pause / 1000)
-            if gone.done() or transport.is_closing():
+            if transport.is_closing():
                 return False
             transport.write(body[start : start + step])
     finally:
@@ -99,7 +99,6 @@ async def carry_cycle(cycle: RequestResponseCycle, reply: Reply) -> None:
     cycle.response_started = True
     if await carry(cast("Cycle", cycle), cycle.transport, date, reply, reply.wire, bare=bare):
         cycle.response_complete = True
-        cycle.message_event.set()
         if not cycle.keep_alive:
             cycle.transport.close()
         cycle.on_response()

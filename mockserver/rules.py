@@ -69,11 +69,12 @@ class JobEffect:
 class AnswerEffect:
     """What a rule makes of one HTTP exchange.
 
-    `moment`: `before` the operation takes effect, and then it does not, or `after`. `delay` passes on the tenant's
-    clock. With a `status` the provider's own error body for it goes out, its message `text`, or `html`; `error_in_200`
-    sends that body with status 200. `retry_after` is milliseconds, sent as seconds or as a `date`. `put` sets fields
-    of a JSON answer, by path, `garbled` breaks it off, `stale` tells the job's state before the latest one.
-    `content_type` replaces the answer's. `wire` is what happens to its bytes on their way.
+    `moment`: `before` the operation takes effect, and then it does not, or `after`. An effect that only spoils the
+    operation's answer lets it take effect either way. `delay` passes on the tenant's clock: who hangs up meanwhile has,
+    before the operation, not asked for it. With a `status` the provider's own error body for it goes out, its message
+    `text`, or `html`; `error_in_200` sends that body with status 200. `retry_after` is milliseconds, sent as seconds or
+    as a `date`. `put` sets fields of a JSON answer, by path, `garbled` breaks it off, `stale` tells the job's state
+    before the latest one. `content_type` replaces the answer's. `wire` is what happens to its bytes on their way.
     """
 
     moment: Moment = "before"

@@ -53,6 +53,16 @@ class Live:
         """What a tenant's clients asked and were told, the oldest first."""
         return self.server.call(self.store.journal(tenant)).entries
 
+    def heard(self, number: int = 1, tenant: str = "key") -> Sequence[Entry]:
+        """The journal, once it has so many entries."""
+
+        async def wait() -> None:
+            while not (await self.store.journal(tenant, number - 1)).entries:
+                await self.store.heard(tenant, number - 1)
+
+        self.server.call(wait())
+        return self.journal(tenant)
+
     def submit_wavespeed(self, **inputs: Any) -> Any:
         body = {"prompt": PROMPT, "images": [IMAGE], **inputs}
         return self.client.post(WAVESPEED, json=body).raise_for_status().json()["data"]
