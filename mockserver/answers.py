@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from understudy.mockserver.dialect import Dialect
+from understudy.mockserver.dialect import Voice
 from understudy.mockserver.exchange import BODILESS, Headers, Reply, phrase
 from understudy.mockserver.rules import AnswerEffect
 from understudy.mockserver.wires import SILENT
@@ -30,7 +30,7 @@ class Altered(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def instead(dialect: Dialect, effect: AnswerEffect) -> Reply | None:
+def instead(dialect: Voice, effect: AnswerEffect) -> Reply | None:
     """The answer that stands in for the operation's own; None when there is no other.
 
     An effect that asks for an error without saying which means 500, for a gateway's page 502.
@@ -55,7 +55,7 @@ def instead(dialect: Dialect, effect: AnswerEffect) -> Reply | None:
     return reply._replace(status=200) if effect.error_in_200 else reply
 
 
-def altered(dialect: Dialect, effect: AnswerEffect, reply: Reply, left: int | None, wall: int) -> Altered:
+def altered(dialect: Voice, effect: AnswerEffect, reply: Reply, left: int | None, wall: int) -> Altered:
     """An answer as the effect spoils it. `left` is for how many milliseconds a rule that lasts goes on, `wall` the real
     time in milliseconds, which a date is counted from."""
     notes: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ def _broken_off(body: bytes) -> bytes:
     return body[:end]
 
 
-def _with_fields(dialect: Dialect, effect: AnswerEffect, body: bytes) -> tuple[bytes, tuple[str, ...]]:
+def _with_fields(dialect: Voice, effect: AnswerEffect, body: bytes) -> tuple[bytes, tuple[str, ...]]:
     """The body with the effect's fields; where that cannot be, as it was and a note that says why."""
     try:
         content = orjson.loads(body)
@@ -108,7 +108,7 @@ def _with_fields(dialect: Dialect, effect: AnswerEffect, body: bytes) -> tuple[b
         return body, (f"set: the fields are as they were, since JSON has no place for these ({error})",)
 
 
-def _parts(dialect: Dialect, path: str) -> list[str]:
+def _parts(dialect: Voice, path: str) -> list[str]:
     """The names and indexes of a path. `@data` and `@status`, at its beginning, are where the provider has them."""
     first, *rest = path.split(".")
     return [*(dialect.paths.get(first[1:], (first,)) if first.startswith("@") else (first,)), *rest]

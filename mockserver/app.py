@@ -104,7 +104,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
             elif operation.name == "submit":
                 prefix = operation.path.removesuffix("{model_id:path}")
                 submits.update((prefix + model_id, (endpoint, model_id)) for model_id in served[dialect.name])
-    gallery = Gallery(store, drawings)
+    gallery = Gallery(store, drawings, stage, served)
     control = Control(store, settings, tuple(dialect.name for dialect in dialects), courier.secret)
     routes += [
         *uploads.routes(),

@@ -47,6 +47,7 @@ def bend(
             outcome, failure, flagged = Phase.FAILED, Failure(Cause.MODERATION), frozenset()
             if named:
                 notes.append(NO_FLAGS)
+    flagged &= frozenset(range(1, images + 1))
     queue_time, run_time = _times(plan, effect, chance)
     twists = Twists(
         missing=_indexes(effect.missing, images, "missing", notes),

@@ -207,6 +207,7 @@ class Desk:
         finally:
             gone.cancel()
             over.cancel()
+            await asyncio.wait({over})  # until it waits no more, time may go on for its sake
 
     async def _wait(self, tenant: str, found: Found) -> Found:
         limit = found.job.submitted + self.sync_limit

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from starlette.types import Receive, Scope, Send
 
+from understudy.mockserver.durations import format_duration
 from understudy.mockserver.exchange import Call, Headers, Reply, read_head, send_reply
 from understudy.mockserver.images import LARGEST_SIDE, LARGEST_WEBP, ImageSpec, as_format, draw, media_type
 from understudy.mockserver.jobs import Job, Phase
 from understudy.mockserver.outputs import OutputFile, index_of, parse_file, path_of
 from understudy.mockserver.ranges import parse_range
+from understudy.mockserver.stage import Part, Stage
+from understudy.mockserver.storage import NOT_FOUND, NoFile, Storage
 from understudy.mockserver.store import Store
 
 Draw = Callable[[ImageSpec], bytes]
 
-NOT_FOUND = Reply(404, b"Not found\n", ((b"content-type", b"text/plain; charset=utf-8"),))
+OUTPUT = "output"
+"""The operation that the fetch of a file is, in rules and journals, with every provider."""
+
 KNOWN = 1_024
 CONDITIONS = frozenset({b"if-none-match", b"if-range", b"range"})
 
@@ -77,20 +82,45 @@ class _Output:
 
 
 class Gallery:
-    """The endpoint of every output file. Fetched without a token, as the providers' own files are."""
+    """The endpoint of every output file. Fetched without a token, as the providers' own files are: whoever asks, it is
+    an exchange of the job's owner. What is the file of no job is nobody's."""
 
-    def __init__(self, store: Store, drawings: Drawings) -> None:
+    def __init__(self, store: Store, drawings: Drawings, stage: Stage, providers: Iterable[str]) -> None:
         self._store = store
         self._drawings = drawings
+        self._stage = stage
+        self._parts = {name: Part(OUTPUT, self._fetch, Storage(name)) for name in providers}
         self._known: dict[str, _Output] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send_reply(scope, send, await self.answer(read_head(scope)))
+        call = read_head(scope)
+        call.receive = receive
+        await send_reply(scope, send, await self.answer(call))
 
     async def answer(self, call: Call) -> Reply:
-        output = await self._find(call.params["file"])
-        if output is None:
+        found = await self._find(call.params["file"])
+        if found is None:
             return NOT_FOUND
+        job = found[0].job
+        call.params = {**call.params, "model_id": job.submission.model}
+        return await self._stage.play(job.tenant, self._parts[job.submission.provider], call)
+
+    async def _fetch(self, tenant: str, call: Call) -> Reply:
+        found = await self._find(call.params["file"])  # once more: a rule may have had it wait
+        if found is None:
+            raise NoFile
+        output, now = found
+        job, index = output.job, output.spec.index
+        call.job, call.phase = job, job.at(now)
+        if job.erased or call.phase is not Phase.SUCCEEDED:
+            raise NoFile
+        if index in job.plan.twists.missing:
+            call.notes += (f"image {index} of {job.plan.images} is missing",)
+            raise NoFile
+        # What is answered for a file that is kept no more is not on record: as for one that never was (assumed).
+        if job.ends is not None and job.plan.twists.expire is not None and now >= job.ends + job.plan.twists.expire:
+            call.notes += (f"the outputs expired {format_duration(job.plan.twists.expire)} after the job's end",)
+            raise NoFile
         asked = {name: value for name, value in call.headers if name in CONDITIONS}
         if not asked:
             return Reply(200, await self._drawings.get(output.spec), output.headers)
@@ -108,22 +138,22 @@ class Gallery:
         place = (b"content-range", b"bytes %d-%d/%d" % (wanted.start, wanted.stop - 1, len(data)))
         return Reply(206, data[wanted.start : wanted.stop], (place, *output.headers))
 
-    async def _find(self, name: str) -> _Output | None:
-        """The file of that name: there is none before its job has succeeded, nor after that is erased."""
+    async def _find(self, name: str) -> tuple[_Output, int] | None:
+        """The file of that name, whether or not it can be fetched yet or still, and its owner's time."""
         known = self._known.get(name)
         file = parse_file(name) if known is None else known.file
         found = await self._store.locate(file.job_id) if file else None
-        if file is None or found is None or found.job.erased or found.job.at(found.now) is not Phase.SUCCEEDED:
+        if file is None or found is None:
             return None
         if known is not None and known.job is found.job:
-            return known
+            return known, found.now
         index = index_of(found.job, file)
         if index is None or not path_of(found.job, index).endswith("/" + name):
             return None
         if len(self._known) >= KNOWN:
             self._known.clear()
         output = self._known[name] = _output(file, found.job, image_spec(found.job, index))
-        return output
+        return output, found.now
 
 
 def _output(file: OutputFile, job: Job, spec: ImageSpec) -> _Output:
@@ -144,6 +174,9 @@ def image_spec(job: Job, index: int) -> ImageSpec:
     asked = job.submission
     image_format = as_format(asked.image_format)
     most = LARGEST_WEBP if image_format == "webp" else LARGEST_SIDE
+    width, height = min(asked.width, most), min(asked.height, most)
+    if index in job.plan.twists.resized:
+        width, height = max(width // 2, 1), max(height // 2, 1)
     flagged = index in job.plan.flagged
     return ImageSpec(
         provider=asked.provider,
@@ -151,13 +184,13 @@ def image_spec(job: Job, index: int) -> ImageSpec:
         job=job.id,
         index=index,
         count=job.plan.images,
-        width=min(asked.width, most),
-        height=min(asked.height, most),
+        width=width,
+        height=height,
         format=image_format,
         seed=job.seed,
         prompt=asked.prompt,
         prompt_digest=asked.prompt_digest,
         flagged=flagged,
-        black=flagged and job.plan.black,
+        black=(flagged and job.plan.black) or index in job.plan.twists.black,
         references=asked.pictures,
     )

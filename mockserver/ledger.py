@@ -19,7 +19,7 @@ class Entry(NamedTuple):
 
 def entries(jobs: Iterable[Job], now: int) -> list[Entry]:
     """All that has moved by now, the oldest first. A job is charged when it is submitted, and gives its price back
-    when it ends otherwise than well."""
+    when it ends otherwise than well. Fewer images than were asked for cost as much (assumed)."""
     return sorted(_entries(jobs, now), key=lambda entry: entry.at)
 
 

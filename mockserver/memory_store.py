@@ -92,8 +92,8 @@ class MemoryStore:
         record = self._tenants[tenant]
         record.busy -= 1
         self._archive.add(record.journal, entry)
-        if record.clock.auto and (record.waiting or record.outbox.waiting):
-            self._hurry(record)
+        if record.clock.auto:
+            self._go_on(record)
         if record.listeners:
             record.listeners.wake()
         if record.settlements:
@@ -132,8 +132,9 @@ class MemoryStore:
         anew = self._tenants[tenant] = self._make_tenant()
         anew.busy, anew.waiting = record.busy, record.waiting
         anew.waiters, anew.listeners, anew.settlements = record.waiters, record.listeners, record.settlements
-        for waiters in (anew.waiters, anew.listeners, anew.settlements):
-            waiters.wake()
+        anew.wake()
+        anew.listeners.wake()
+        anew.settlements.wake()
         self._couriers.wake()
 
     async def submit(
@@ -182,7 +183,8 @@ class MemoryStore:
             end = record.poll(job, now)
             if end is not None:
                 job = self._end(record, job, end)
-        if record.clock.auto and not job.at(now).ended and self._hurry(record, 1):
+        if record.clock.auto and not job.at(now).ended and record.hurry(self._wall(), 1):
+            self._couriers.wake()
             job, now = record.jobs[job_id], self._now(tenant)
         return Found(job, now)
 
@@ -248,9 +250,9 @@ class MemoryStore:
             record.waiting[me] = until
             record.busy -= 1
             record.settlements.wake()
-            hurried = self._hurry(record)  # to what comes next, which need not be what is waited for here
+            self._go_on(record)
             try:
-                if not hurried and me in record.waiting:
+                if me in record.waiting:
                     await record.waiters.sleep(None if record.clock.rate == 0 else left / record.clock.rate)
             finally:
                 record = self._tenants[tenant]
@@ -275,8 +277,7 @@ class MemoryStore:
             self._couriers.wake()
             record.settlements.wake()
             record.listeners.wake()
-            if record.waiting or record.outbox.waiting:
-                self._hurry(record)
+            self._go_on(record)
 
     async def deliveries(self, tenant: str) -> tuple[Delivery, ...]:
         record = self._tenants.get(tenant)
@@ -312,9 +313,10 @@ class MemoryStore:
         if changed.now(wall_now) < record.clock.now(wall_now):
             raise ValueError("A tenant's clock does not go back: start a new tenant, or reset this one.")
         record.clock = changed
-        record.waiters.wake()
+        record.wake()
         record.listeners.wake()
         self._couriers.wake()
+        self._go_on(record)
         return changed.now(wall_now)
 
     def _now(self, tenant: str) -> int:
@@ -336,17 +338,15 @@ class MemoryStore:
         provider = job.submission.provider
         record.wallets[provider].expect(job)
         self._reschedule(record, provider, interruption.at)
-        record.waiters.wake()
+        record.polled.pop(job.id, None)
+        record.wake()
         record.listeners.wake()
         self._couriers.wake()
         return job
 
-    def _hurry(self, record: Tenant, allowed: int = 0) -> bool:
-        hurried = record.hurry(self._wall(), allowed)
-        if hurried:
-            record.listeners.wake()
+    def _go_on(self, record: Tenant) -> None:
+        if record.hurry_on(self._wall()):
             self._couriers.wake()
-        return hurried
 
     def _reschedule(self, record: Tenant, provider: str, now: int) -> None:
         """Gives every queued job of a provider the start that the capacity allows it."""

@@ -30,6 +30,7 @@ class Outbox:
         self._kept: dict[str, Delivery] = {}
         self._over: dict[str, None] = {}
         self._taken: dict[str, _Lease] = {}
+        self._held: dict[str, None] = {}
         self._due: list[tuple[int, int, str]] = []
         self._order = itertools.count()
 
@@ -43,11 +44,19 @@ class Outbox:
         """How many are not over yet."""
         return len(self._kept) - len(self._over)
 
+    @property
+    def promises(self) -> bool:
+        """Whether a delivery is due at some moment, if time goes on. One that waits for another promises nothing: who
+        moves time for its sake would see to it that no other comes before."""
+        return any(entry[2] not in self._held and self._is_current(*entry) for entry in self._due)
+
     def expect(self, job: Job) -> None:
         """Takes note of what a job's timeline promises now. Once a delivery is on its way, that is settled."""
         kept = self._kept.get(job.id)
         if kept is not None and (kept.attempts or kept.outcome is not Outcome.WAITING or job.id in self._taken):
             return
+        if kept is not None and kept.twist.after_next and kept.due is not None and not kept.held:
+            return  # the one that it waited for has gone out
         self._keep(expected(job))
 
     def waits(self, job_id: str) -> bool:
@@ -59,6 +68,7 @@ class Outbox:
         if self.waits(job_id):
             del self._kept[job_id]
             self._taken.pop(job_id, None)
+            self._held.pop(job_id, None)
 
     def pressing(self, now: int) -> bool:
         """Whether a delivery is on its way or ought to be."""
@@ -93,6 +103,7 @@ class Outbox:
     def take(self, clock: Clock, wall_now: int, lease: int) -> Delivery:
         """The delivery that is due first, once something is ready."""
         due, _, job_id = heapq.heappop(self._due)
+        self._held.pop(job_id, None)
         self._taken[job_id] = _Lease(_moment(due, clock, wall_now), wall_now + lease)
         return self._kept[job_id]
 
@@ -104,9 +115,17 @@ class Outbox:
             del self._taken[job_id]
             known = _moment(lease.at, clock, wall_now)
             self._keep(delivery.tried(answer._replace(at=lease.at), known, backoff))
+            for other in [self._kept[held] for held in self._held]:
+                released = other.behind(lease.at, known)
+                if released is not other:
+                    self._keep(released)
 
     def _keep(self, delivery: Delivery) -> None:
         self._kept[delivery.job.id] = delivery
+        if delivery.held:
+            self._held[delivery.job.id] = None
+        else:
+            self._held.pop(delivery.job.id, None)
         if delivery.due is not None:
             heapq.heappush(self._due, (delivery.due, next(self._order), delivery.job.id))
         if delivery.outcome is not Outcome.WAITING:

@@ -23,9 +23,16 @@ class OutputFile(NamedTuple):
     mark: str
 
 
+def shown(job: Job) -> list[int]:
+    """The indexes (from 1) of the images that an answer tells of, in order. One that is missing has a URL, which leads
+    nowhere; inside an answer there is nothing to be shown of it."""
+    left_out = job.plan.twists.missing if job.submission.base64 else frozenset[int]()
+    return [index for index in range(1, job.plan.images + 1) if index not in left_out]
+
+
 def output_urls(job: Job, origin: str) -> list[str]:
-    """The URL of every image that comes out, in order. The forms are those observed, on the client's own origin."""
-    return [origin + path_of(job, index) for index in range(1, job.plan.images + 1)]
+    """The URL of every image that is shown. The forms are those observed, on the client's own origin."""
+    return [origin + path_of(job, index) for index in shown(job)]
 
 
 def path_of(job: Job, index: int) -> str:

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from understudy.mockserver.answers import altered, instead
 from understudy.mockserver.diagnosis import Guide
-from understudy.mockserver.dialect import Dialect, Handler
+from understudy.mockserver.dialect import Handler, Voice
 from understudy.mockserver.directives import MARK, read_directives
 from understudy.mockserver.exchange import GONE, JSON, Call, Reply
 from understudy.mockserver.journal import BODY_KEPT, Entry
@@ -41,7 +41,7 @@ class Part:
 
     operation: str
     perform: Handler
-    dialect: Dialect
+    dialect: Voice
 
 
 class Stage:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from understudy.mockserver.clock import Clock
-from understudy.mockserver.jobs import Interruption, Job
+from understudy.mockserver.jobs import Interruption, Job, Phase
 from understudy.mockserver.journal import Journal
 from understudy.mockserver.outbox import Outbox
 from understudy.mockserver.rulebook import Rulebook
@@ -43,15 +43,20 @@ class Tenant:
             self.outbox.expect(job)
 
     def poll(self, job: Job, now: int) -> Interruption | None:
-        """Counts a poll of a job; how the job ends if that was the poll to end it."""
+        """Counts a poll of a job that runs: while it waits for a slot, it gets no nearer to its end. How the job ends,
+        if that was the poll to end it."""
         last = job.plan.twists.polls
-        if last is None or job.at(now).ended:
+        if last is None or job.at(now) is not Phase.RUNNING:
             return None
         count = self.polled[job.id] = self.polled.get(job.id, 0) + 1
-        if count < last:
-            return None
-        del self.polled[job.id]
-        return Interruption(now, job.plan.outcome, job.plan.failure)
+        return None if count < last else Interruption(now, job.plan.outcome, job.plan.failure)
+
+    def wake(self) -> None:
+        """Lets all who wait look again. They count as under way from now, not from when it is their turn: or else time
+        might go on before they have looked."""
+        self.busy += len(self.waiting)
+        self.waiting.clear()
+        self.waiters.wake()
 
     def ahead(self, now: int) -> list[int]:
         """The instants after now at which something happens, as things stand: to a job, a webhook, or who waits."""
@@ -70,7 +75,7 @@ class Tenant:
 
     def hurry(self, wall_now: int, allowed: int = 0) -> bool:
         """Sets an automatic clock to what happens next, unless more than `allowed` exchanges are under way, or a
-        webhook is. Those who waited for that count as under way from now. Whether it did."""
+        webhook is. Those who waited for that are under way from now. Whether it did."""
         now = self.clock.now(wall_now)
         if not self.clock.auto or self.busy > allowed or self.outbox.pressing(now):
             return False
@@ -78,11 +83,18 @@ class Tenant:
         if not ahead:
             return False
         self.clock = self.clock.set_to(ahead[0], wall_now)
-        for waiter in [waiter for waiter, until in self.waiting.items() if until <= ahead[0]]:
-            del self.waiting[waiter]
-            self.busy += 1
-        self.waiters.wake()
+        if any(until <= ahead[0] for until in self.waiting.values()):
+            self.wake()
+        self.listeners.wake()
         return True
+
+    def hurry_on(self, wall_now: int) -> bool:
+        """Sets an automatic clock forward for as long as nothing is under way and somebody waits for a moment: an
+        exchange, or the receiver of a webhook that is due at one. Whether it did."""
+        hurried = False
+        while (self.waiting or self.outbox.promises) and self.hurry(wall_now):
+            hurried = True
+        return hurried
 
     def prune(self, now: int) -> None:
         self.going = {job_id: job for job_id, job in self.going.items() if not job.at(now).ended}

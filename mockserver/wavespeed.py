@@ -25,7 +25,7 @@ from understudy.mockserver.exchange import Call, Reply, json_reply
 from understudy.mockserver.jobs import Cause, Failure, Job, Phase
 from understudy.mockserver.media_rules import MediaPolicy
 from understudy.mockserver.moments import format_second
-from understudy.mockserver.outputs import output_urls
+from understudy.mockserver.outputs import output_urls, shown
 from understudy.mockserver.refusals import (
     InsufficientCredits,
     Invalid,
@@ -222,8 +222,7 @@ def prediction(
     body["outputs"] = output_urls(job, origin) if succeeded else []
     body["urls"] = {"get": f"{origin}/api/v3/predictions/{job.id}/result"}
     if forms.has_nsfw_contents == "array" or job.plan.twists.flags:
-        indexes = range(1, job.plan.images + 1) if succeeded else ()
-        body["has_nsfw_contents"] = [index in job.plan.flagged for index in indexes]
+        body["has_nsfw_contents"] = [index in job.plan.flagged for index in (shown(job) if succeeded else ())]
     elif forms.has_nsfw_contents == "null":
         body["has_nsfw_contents"] = None
     body["status"] = forms.submit_status if submitting else word_of(job, phase)
