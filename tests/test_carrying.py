@@ -11,9 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
-from live import WAVESPEED, Live
+from live import WAVESPEED, Live, MakeLive
 from raw import BALANCE, FORM, LANE, POLL, REQUESTS, SUBMIT, UPLOAD, ask, connect, read_all, request_of, split
 from starlette.types import Message
+from studio import Studio, outputs_of
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from understudy.mockserver.app import create_app
@@ -232,14 +233,19 @@ def test_a_client_that_goes_in_the_middle_of_an_upload_is_not_waited_for(live: L
 
 @pytest.mark.parametrize("query", ["", "?x"])
 @pytest.mark.parametrize("kind", ["close", "reset", "cut", "drip"])
-def test_a_connection_that_the_client_has_closed_is_left_alone(live: Live, kind: Any, query: str) -> None:
+def test_a_connection_that_the_client_has_closed_is_left_alone(make_live: MakeLive, kind: Any, query: str) -> None:
+    studio = Studio()
+    live = make_live(draw=studio.draw)
+    url = outputs_of(live)[0]
     breaks(live, Wire(kind, 1), moment="after")
     with connect(live.origin) as raw:
-        raw.sendall(request_of("POST", WAVESPEED + query, b'{"prompt": "x", "enable_sync_mode": true}'))
-        while not jobs(live):
-            pass
+        raw.sendall(request_of("GET", url.removeprefix(live.origin) + query))
+        assert studio.begun.acquire(timeout=10)
+    with live.client_of("calm") as other:
+        other.get("/_understudy/health")  # the server has heard that the connection is closed when it answers this
+    studio.may_go.set()
 
-    assert kind == live.heard()[0].broken
+    assert [kind] == [entry.broken for entry in live.heard(3) if entry.operation == "output"]
 
 
 def test_who_waits_to_be_told_to_send_an_upload_is_not_told(live: Live) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import socket
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -16,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from live import WAVESPEED, Live, MakeLive
 from PIL import Image
+from studio import BYTES, DONE, Studio, outputs_of
 
 from understudy.fixtures import read_image
 from understudy.mockserver.app import create_app
@@ -26,39 +25,12 @@ from understudy.mockserver.images import ImageSpec
 from understudy.mockserver.jobs import Failure, Phase
 from understudy.mockserver.settings import Settings
 
-DONE = 2500
-BYTES = bytes(range(256)) * 40
-
-
-@dataclass
-class Studio:
-    """A drawing function that counts, and that waits for `may_go` while it is not set."""
-
-    data: bytes = BYTES
-    seen: list[ImageSpec] = field(default_factory=list)
-    begun: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    may_go: threading.Event = field(default_factory=threading.Event)
-
-    def draw(self, spec: ImageSpec) -> bytes:
-        self.seen.append(spec)
-        self.begun.release()
-        assert self.may_go.wait(timeout=30), "Nobody lets the drawing go on."
-        return self.data
-
 
 @pytest.fixture
 def studio() -> Studio:
     studio = Studio()
     studio.may_go.set()
     return studio
-
-
-def outputs_of(live: Live, **inputs: Any) -> list[str]:
-    """The URLs of a finished job's images."""
-    job = live.submit_wavespeed(**inputs)
-    live.advance(DONE)
-    urls: list[str] = live.client.get(job["urls"]["get"]).json()["data"]["outputs"]
-    return urls
 
 
 def get(url: str, **headers: str) -> httpx.Response:

@@ -165,7 +165,7 @@ def test_the_first_answer_and_webhook_count_and_tell_until_when() -> None:
         (Rule("d", webhook=forged), Use()),
     ]
 
-    assert Acting(FAIL, first, lost, ("a", "b", "c", "d"), 15) == merge(acting)
+    assert Acting(FAIL, first, lost, ("a", "b", "c", "d"), 15, ("b", 0)) == merge(acting)
     assert merge([(Rule("b", answer=first), Use(since=5))]).until is None
 
 

@@ -213,4 +213,4 @@ async def test_what_a_client_goes_on_sending_is_not_its_departure() -> None:
         sent.append(message)
 
     await create_app(settings(), store)(scope, receive, send)
-    assert ([], 2, 1) == (messages, len(sent), store.began.qsize())
+    assert ([], 0, 1) == (messages, len(sent), store.began.qsize())
