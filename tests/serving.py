@@ -2,6 +2,8 @@
 
 import asyncio
 import functools
+import hashlib
+import hmac
 import json
 import queue
 import threading
@@ -131,6 +133,10 @@ class Receiver:
     def waiting(self) -> int:
         return self._inbox.qsize()
 
+    def came(self) -> list[Received]:
+        """What has come since somebody last looked."""
+        return [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
+
     async def next(self) -> Received:
         return await asyncio.to_thread(self._inbox.get, True, DEADLINE)
 
@@ -161,3 +167,11 @@ def receiving(*statuses: int) -> Iterator[Receiver]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def fits(received: Received, secret: str) -> bool:
+    """Whether the signature is that of what was sent, by the documented algorithm."""
+    sent = received.headers
+    signed = f"{sent['webhook-id']}.{sent['webhook-timestamp']}.".encode() + received.body
+    mac = hmac.new(secret.removeprefix("whsec_").encode(), signed, hashlib.sha256)
+    return sent["webhook-signature"] == "v3," + mac.hexdigest()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import hmac
 import time
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from serving import Received, Receiver, WatchedStore, get, on_loop, receiving, serving, settings, submit
+from serving import Received, Receiver, WatchedStore, fits, get, on_loop, receiving, serving, settings, submit
 
 from understudy.mockserver.clock import Clock, wall
 from understudy.mockserver.jobs import Hook, Job, Phase, Plan, Submission, Twists, WebhookTwist
@@ -46,14 +44,6 @@ async def hooked(origin: str, store: WatchedStore, receiver: Receiver, path: str
 
 async def secret_of(origin: str) -> str:
     return str((await get(f"{origin}/api/v3/webhook/secret")).json()["data"]["secret"])
-
-
-def fits(received: Received, secret: str) -> bool:
-    """Whether the signature is that of what was sent, by the documented algorithm."""
-    sent = received.headers
-    signed = f"{sent['webhook-id']}.{sent['webhook-timestamp']}.".encode() + received.body
-    mac = hmac.new(secret.removeprefix("whsec_").encode(), signed, hashlib.sha256)
-    return sent["webhook-signature"] == "v3," + mac.hexdigest()
 
 
 def age(received: Received) -> float:
