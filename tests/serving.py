@@ -133,9 +133,8 @@ class Receiver:
     def waiting(self) -> int:
         return self._inbox.qsize()
 
-    def came(self) -> list[Received]:
-        """What has come since somebody last looked."""
-        return [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
+    def take(self) -> Received:
+        return self._inbox.get(timeout=DEADLINE)
 
     async def next(self) -> Received:
         return await asyncio.to_thread(self._inbox.get, True, DEADLINE)
