@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 
 from understudy.mockserver.journal import Entry, Journal
 
 AROUND = 900
 """Bytes that an entry takes beside its texts, as measured: the tuple, its numbers, its places in journal and order."""
+
+SLACK = 1_000
+"""Places of entries that have gone, which are let be."""
 
 
 class Archive:
@@ -16,9 +19,10 @@ class Archive:
     def __init__(self, each: int, most: int) -> None:
         self._each = each
         self._most = most
-        self._order: OrderedDict[int, Journal] = OrderedDict()
-        """Whose the entries are, the oldest first. Entries are found by their identity: an entry is added once, and
-        lives for as long as it is here."""
+        self._order: deque[Journal] = deque()
+        """Whose the entries are, the oldest first. Who lets an entry go by itself keeps its place here and counts it in
+        `left`: the first places of a journal are those of what has left it."""
+        self._left = 0
         self.size = 0
 
     def open(self) -> Journal:
@@ -26,23 +30,39 @@ class Archive:
 
     def add(self, journal: Journal, entry: Entry) -> None:
         """Keeps an entry in a journal. What has to go for it goes."""
-        self._order[id(entry)] = journal
-        self.size += weight_of(entry)
-        gone = journal.add(entry)
-        if gone is not None:
-            self._forget(gone)
+        weight = weight_of(entry)
+        self._order.append(journal)
+        gone = journal.add(entry, weight)
+        self.size += weight - gone
+        if gone:
+            self._left += 1
+            if self._left > SLACK + len(self._order) // 2:
+                self._tidy()
         while self.size > self._most:
-            oldest = next(iter(self._order.values()))
-            self._forget(oldest.drop())
+            oldest = self._order.popleft()
+            if oldest.left:
+                oldest.left -= 1
+                self._left -= 1
+            else:
+                self.size -= oldest.drop()
 
     def close(self, journal: Journal) -> None:
         """Forgets a journal with all that is in it."""
-        while len(journal):
-            self._forget(journal.drop())
+        count = len(journal)
+        for _ in range(count):
+            self.size -= journal.drop()
+        journal.left += count
+        self._left += count
 
-    def _forget(self, entry: Entry) -> None:
-        del self._order[id(entry)]
-        self.size -= weight_of(entry)
+    def _tidy(self) -> None:
+        kept: deque[Journal] = deque()
+        for journal in self._order:
+            if journal.left:
+                journal.left -= 1
+            else:
+                kept.append(journal)
+        self._order = kept
+        self._left = 0
 
 
 def weight_of(entry: Entry) -> int:

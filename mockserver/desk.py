@@ -227,15 +227,16 @@ class Desk:
 
     async def poll(self, tenant: str, call: Call) -> Found:
         """The same for a client that waits for the job to end. A stale answer has the time before its latest mark."""
-        job, now = self._own(tenant, call, await self.store.poll(tenant, call.params["id"]))
-        if call.stale:
-            passed = [mark.at for mark in job.marks if mark.at <= now]
-            if len(passed) > 1:
-                now = passed[-1] - 1
-            else:
-                call.notes += ("stale: the job has had no other state yet",)
-        call.phase = job.at(now)
-        return Found(job, now)
+        found = self._own(tenant, call, await self.store.poll(tenant, call.params["id"]))
+        if not call.stale:
+            return found
+        passed = [mark.at for mark in found.job.marks if mark.at <= found.now]
+        if len(passed) < 2:
+            call.notes += ("stale: the job has had no other state yet",)
+            return found
+        before = Found(found.job, passed[-1] - 1)
+        call.phase = before.job.at(before.now)
+        return before
 
     def _own(self, tenant: str, call: Call, found: Found | None) -> Found:
         job_id = call.params["id"]

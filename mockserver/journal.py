@@ -58,27 +58,35 @@ class Entry(NamedTuple):
 
 
 class Journal:
-    """The last `bound` entries of one tenant. `count` is how many there have been."""
+    """The last `bound` entries of one tenant and what each weighs. `count` is how many there have been, `left` how many
+    have gone by themselves that others still have a place for."""
 
-    __slots__ = ("_bound", "_entries", "count")
+    __slots__ = ("_bound", "_entries", "_weights", "count", "left")
 
     def __init__(self, bound: int) -> None:
         self._entries: deque[Entry] = deque()
+        self._weights: deque[int] = deque()
         self._bound = bound
         self.count = 0
+        self.left = 0
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, entry: Entry) -> Entry | None:
-        """Keeps an entry, and returns the oldest when there are too many."""
+    def add(self, entry: Entry, weight: int) -> int:
+        """Keeps an entry, and returns the weight of the oldest when there were too many and it has left."""
         self.count += 1
         self._entries.append(entry)
-        return self.drop() if len(self._entries) > self._bound else None
+        self._weights.append(weight)
+        if len(self._entries) <= self._bound:
+            return 0
+        self.left += 1
+        return self.drop()
 
-    def drop(self) -> Entry:
-        """Lets go of the oldest entry."""
-        return self._entries.popleft()
+    def drop(self) -> int:
+        """Lets go of the oldest entry, and returns its weight."""
+        self._entries.popleft()
+        return self._weights.popleft()
 
     def after(self, number: int) -> Logged:
         """The entries with a greater number that are kept."""

@@ -43,6 +43,8 @@ def mask(path: str, query: bytes, key: str) -> tuple[str, bool]:
 
 def mask_body(body: bytes, key: str, most: int) -> bytes:
     """The first `most` bytes of a body, the key masked wherever it begins there."""
+    if not body:
+        return b""
     forms = _forms(key)
     length = len(forms.raw)
     head = body if len(body) <= most else body[: most + length]

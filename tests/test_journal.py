@@ -206,10 +206,9 @@ def test_a_key_in_a_request_and_in_an_answer_is_masked(live: Live) -> None:
 
 def test_a_journal_keeps_the_last_entries_and_counts_all() -> None:
     journal = Journal(2)
-    first = ENTRY._replace(at=0)
 
-    assert [None, None, first] == [journal.add(entry) for entry in (first, ENTRY, ENTRY)]
-    assert (3, 2, 2) == (journal.count, len(journal), journal.after(0).first)
+    assert [0, 0, 5] == [journal.add(ENTRY, weight) for weight in (5, 6, 7)]
+    assert (3, 2, 2, 1) == (journal.count, len(journal), journal.after(0).first, journal.left)
     assert (3, 1) == ((last := journal.after(2)).first, len(last.entries))
     assert Logged(4, ()) == journal.after(3)
 
