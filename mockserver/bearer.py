@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Container
 
 from understudy.mockserver.refusals import Unauthenticated
 
 
-def read_key(authorization: bytes, keys: Collection[str] | None) -> str:
+def read_key(authorization: bytes, keys: Container[str] | None) -> str:
     """The key of `Bearer <key>`, if it is one of `keys`, or any without them. Raises Unauthenticated."""
     scheme, _, key = _text(authorization).partition(" ")
     key = key.strip()

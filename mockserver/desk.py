@@ -88,10 +88,13 @@ class Desk:
         known = self._callers.get(call.authorization)
         if known is not None:
             return known
-        key = read_key(call.authorization, self._settings.keys)
-        if len(self._callers) >= CALLERS:
-            self._callers.clear()
-        self._callers[call.authorization] = key
+        keys = self._settings.keys
+        key = read_key(call.authorization, keys)
+        # What anything but a fixed set says of a key may change, so it is asked each time.
+        if keys is None or isinstance(keys, frozenset):
+            if len(self._callers) >= CALLERS:
+                self._callers.clear()
+            self._callers[call.authorization] = key
         return key
 
     async def submit(self, tenant: str, call: Call, read_webhook: ReadWebhook | None = None) -> Found:
@@ -134,6 +137,7 @@ class Desk:
                 dashed_id=self.dialect.dashed_ids,
                 failure=failure,
                 habits=self._habits,
+                again=turn.again,
             )
             return job if acting is None or failure is not None else self._bend(call, acting, job, turn)
 

@@ -58,6 +58,11 @@ class Shelf:
         self.put(dataclasses.replace(file, data=data))
         return True
 
+    def clear(self, tenant: str) -> None:
+        """Drops all that one tenant has."""
+        for file in [file for file in self._files.values() if file.tenant == tenant]:
+            self._size -= _counts(self._files.pop(file.id))
+
     def get(self, file_id: str) -> StoredFile | None:
         return self._files.get(file_id)
 

@@ -22,6 +22,9 @@ from understudy.mockserver.waiters import Waiters
 from understudy.mockserver.wallets import Wallet
 from understudy.mockserver.webhooks import Attempt, Delivery
 
+BEYOND = 2**32
+"""More than anybody uploads: a file's number goes up by it where the id of the number is taken."""
+
 
 class MemoryStore:
     """Keeps everything in this process: when there are more than `jobs` jobs, or their input images take more than
@@ -127,15 +130,20 @@ class MemoryStore:
         for job in record.jobs.values():
             del self._owners[job.id]
             self._weight -= weight_of(job)
+        if record.uploads:
+            self._shelf.clear(tenant)
         self._senders.pop(tenant, None)
         self._archive.close(record.journal)
+        del self._tenants[tenant]
+        record.wake()
+        record.listeners.wake()
+        record.settlements.wake()
+        self._couriers.wake()
+        if not record.busy:
+            return
         anew = self._tenants[tenant] = self._make_tenant()
         anew.busy, anew.waiting = record.busy, record.waiting
         anew.waiters, anew.listeners, anew.settlements = record.waiters, record.listeners, record.settlements
-        anew.wake()
-        anew.listeners.wake()
-        anew.settlements.wake()
-        self._couriers.wake()
 
     async def submit(
         self, tenant: str, provider: str, make: Callable[[Turn], Job], *, capacity: int | None = None
@@ -143,7 +151,11 @@ class MemoryStore:
         record = self._tenant(tenant)
         now = record.clock.now(self._wall())
         wallet = record.wallets.get(provider) or Wallet()
-        job = make(Turn(now, record.ordinal, self._balance - wallet.settle(now), wallet.images_in(now)))
+        turn = Turn(now, record.ordinal, self._balance - wallet.settle(now), wallet.images_in(now))
+        job = make(turn)
+        while job.id in self._owners:
+            turn = turn._replace(again=turn.again + 1)
+            job = make(turn)
         record.wallets[provider] = wallet
         record.ordinal += 1
         wallet.capacity = capacity
@@ -230,7 +242,11 @@ class MemoryStore:
 
     async def put_file(self, tenant: str, make: Callable[[int, int], StoredFile]) -> StoredFile:
         record = self._tenant(tenant)
-        file = make(record.clock.now(self._wall()), record.uploads)
+        now, number = record.clock.now(self._wall()), record.uploads
+        file = make(now, number)
+        while self._shelf.get(file.id) is not None:
+            number += BEYOND
+            file = make(now, number)
         record.uploads += 1
         self._shelf.put(file)
         return file

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from understudy.mockserver.jobs import Job
 from understudy.mockserver.moments import format_second
 from understudy.mockserver.plans import dashed
+from understudy.mockserver.tenant_names import name_of
 
 _UUID = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _WAVESPEED = re.compile(rf"({_UUID})-u1_({_UUID})\.(\w+)")
@@ -42,7 +43,7 @@ def path_of(job: Job, index: int) -> str:
     if job.submission.provider == "wavespeed":
         return f"/output/{dashed(job.id)}-u1_{dashed(mark)}.{extension}"
     # Two folders were seen: one per user and one that holds a time, both encoded.
-    user = urlsafe_b64encode(blake2b(job.tenant.encode("utf-8", "surrogateescape"), digest_size=18).digest()).decode()
+    user = urlsafe_b64encode(blake2b(_name(job), digest_size=18).digest()).decode()
     folder = urlsafe_b64encode(format_second(job.submitted // 1000).encode()).decode().rstrip("=")
     digits = job.id.replace("-", "")
     return f"/{user}/{folder}/output/{digits}_{job.submitted // 1000:010d}_{mark[:8]}.{extension}"
@@ -50,9 +51,11 @@ def path_of(job: Job, index: int) -> str:
 
 def _mark(job: Job, index: int) -> str:
     """32 hexadecimal digits that name one image of a job, so that nobody can guess the others."""
-    return blake2b(
-        f"{job.id}:{index}".encode(), key=job.tenant.encode("utf-8", "surrogateescape")[:64], digest_size=16
-    ).hexdigest()
+    return blake2b(f"{job.id}:{index}".encode(), key=_name(job)[:64], digest_size=16).hexdigest()
+
+
+def _name(job: Job) -> bytes:
+    return name_of(job.tenant).encode("utf-8", "surrogateescape")
 
 
 def file_of(path: str) -> str | None:

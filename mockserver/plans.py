@@ -11,6 +11,7 @@ from hashlib import blake2b
 from understudy.mockserver.jobs import Cause, Failure, Job, Phase, Plan, Submission
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.switches import Switches
+from understudy.mockserver.tenant_names import name_of
 
 _DRAWS = struct.Struct("<16s6Q")
 _WHOLE = float(2**64)
@@ -24,16 +25,19 @@ MOST_IMAGES = 15
 class Chance:
     """All the chance that one submission has, from one seed plus the tenant and the submission's ordinal.
 
-    Each purpose has its own number, so that a new use of chance leaves the others as they were.
+    Each purpose has its own number, so that a new use of chance leaves the others as they were. `again` counts the ids
+    that this submission could have had but somebody has: another one leaves everything else as it was.
     """
 
     __slots__ = ("failure", "flagged", "identity", "image_seed", "picture", "queue", "run")
 
-    def __init__(self, seed: int, tenant: str, ordinal: int) -> None:
-        material = f"{seed}\0{ordinal}\0{tenant}".encode("utf-8", "surrogateescape")
+    def __init__(self, seed: int, tenant: str, ordinal: int, again: int = 0) -> None:
+        material = f"{seed}\0{ordinal}\0{name_of(tenant)}".encode("utf-8", "surrogateescape")
         self.identity, queue, run, failure, flagged, picture, image_seed = _DRAWS.unpack(
             blake2b(material, digest_size=_DRAWS.size).digest()
         )
+        if again:
+            self.identity = blake2b(self.identity, digest_size=16, salt=again.to_bytes(8)).digest()
         self.queue = queue / _WHOLE
         self.run = run / _WHOLE
         self.failure = failure / _WHOLE
@@ -138,10 +142,11 @@ def make_job(
     dashed_id: bool,
     failure: Failure | None = None,
     habits: Habits = NO_HABITS,
+    again: int = 0,
 ) -> Job:
     """The job that a tenant's submission of this ordinal becomes at this instant. Needs a seed in the settings."""
     assert settings.seed is not None, "The seed is drawn before the first job, in create_app."
-    chance = Chance(settings.seed, tenant, ordinal)
+    chance = Chance(settings.seed, tenant, ordinal, again)
     return Job(
         id=dashed(chance.uuid4) if dashed_id else chance.uuid4,
         tenant=tenant,

@@ -133,6 +133,7 @@ RULE: Fields = (
         "What it is called; rule-1, rule-2 … by default.",
     ),
     Field("next", _yes, "It is for the next matching call, nearer than a directive in a prompt, and acts once."),
+    Field("last", _yes, "It comes after all other rules, whenever they are made."),
     Field("times", _count, "How often it acts at most."),
     Field("for", Length(1), "For how long it acts, from the first time on."),
     Field("when", Only(), "Which calls it is for: all that agree with every field.", WHEN),

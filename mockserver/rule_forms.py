@@ -29,6 +29,7 @@ def rule(
     times: int | None = None,
     lasts: str | int | None = None,
     next: bool = False,  # noqa: A002 - the names are those of the JSON form
+    last: bool = False,
     id: str | None = None,  # noqa: A002 - the same
 ) -> Rule:
     """A rule out of the same parts as in JSON. `lasts` is what JSON calls `for`, a word that Python keeps to itself.
@@ -38,6 +39,7 @@ def rule(
     parts = {
         "id": id,
         "next": next,
+        "last": last,
         "times": times,
         "for": lasts,
         "when": when,
@@ -113,7 +115,7 @@ def parse_rules(path: str) -> tuple[Rule, ...]:
 
 def show_rule(rule: Rule) -> dict[str, Any]:
     """The rule as plain values, which `parse_rule` reads back as the same rule."""
-    parts = {"id": rule.id, "next": rule.next, "times": rule.times, "for": rule.lasts}
+    parts = {"id": rule.id, "next": rule.next, "last": rule.last, "times": rule.times, "for": rule.lasts}
     tree = {
         **{name: part for name, part in parts.items() if part},
         "when": _given(rule.when, When()),
@@ -138,6 +140,7 @@ def _parse(value: object, at: str) -> Rule:
         times=tree.get("times", 1 if following else None),
         lasts=tree.get("for"),
         next=following,
+        last=tree.get("last", False),
     )
 
 

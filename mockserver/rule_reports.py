@@ -70,7 +70,7 @@ def _elsewhere(rule: Rule, use: Use, rules: Sequence[Rule]) -> str:
 
 def _others(rule: Rule, rules: Sequence[Rule]) -> str:
     """Who acts in a rule's stead: rules that come before it and decide the same, or directives."""
-    order = sorted(rules, key=lambda one: not one.next)
+    order = sorted(rules, key=lambda one: (not one.next, one.last))
     ids = [one.id for one in order]
     before = order[: ids.index(rule.id)] if rule.id in ids else []
     nearer = [repr(one.id) for one in before if one.facets & rule.facets]

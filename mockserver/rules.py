@@ -94,8 +94,9 @@ class AnswerEffect:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`times` is how often it acts at most, `lasts` for how many milliseconds of the tenant's clock from the first
-    time on; None for ever. A rule for the `next` call comes before directives in prompts, any other after them."""
+    """`times` is how often it acts at most, `lasts` for how many milliseconds of the tenant's clock from the first time
+    on; None for ever. A rule for the `next` call comes before directives in prompts, any other after them; one that is
+    a `last` resort comes after all other rules, whenever they were made."""
 
     id: str
     when: When = When()
@@ -105,6 +106,7 @@ class Rule:
     times: int | None = None
     lasts: int | None = None
     next: bool = False
+    last: bool = False
 
     @property
     def facets(self) -> frozenset[str]:
@@ -169,7 +171,7 @@ def choose(
     acting: list[tuple[Rule, Use]] = []
     changed: dict[str, Use] = {}
     taken: frozenset[str] = frozenset()
-    for rule in sorted(rules, key=lambda rule: not rule.next):
+    for rule in sorted(rules, key=lambda rule: (not rule.next, rule.last)):
         use = uses.get(rule.id, UNUSED)
         if rule.id not in fitting or is_over(rule, use, now):
             continue

@@ -113,6 +113,10 @@ class Server:
         self._ticker = asyncio.get_running_loop().call_later(1, self._tick)
 
 
+class ServerGone(RuntimeError):
+    """The thread of a server has ended, or is in another process: nobody is there to be called."""
+
+
 class ServerThread:
     """A server in a thread of its own, for code that is not asynchronous. `origin` is known once it has started."""
 
@@ -137,8 +141,16 @@ class ServerThread:
         self._thread.join()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """What a coroutine returns when it runs where the server does; what it raises is raised here."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+        """What a coroutine returns when it runs where the server does; what it raises is raised here, and ServerGone
+        where no server runs any more."""
+        return self.submit(coroutine).result()
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Has a coroutine run where the server does. Raises ServerGone."""
+        if not self._thread.is_alive():
+            coroutine.close()
+            raise ServerGone(f"The server at {self.origin} has ended.")
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def _work(self) -> None:
         with self._runner as runner:

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,7 @@ class Settings:
     seed: int | None = setting(
         None, parse_count(0, 2**63 - 1), "NUMBER", "Repeats a run: same seed, same submissions, same outcomes."
     )
-    keys: frozenset[str] | None = setting(
+    keys: Container[str] | None = setting(
         None, parse_keys, "FILE", "Accept only the API keys listed in this file, one a line."
     )
     control_token: str | None = setting(

@@ -23,6 +23,7 @@ from understudy.mockserver.masking import likely_keys, mask, mask_body
 from understudy.mockserver.refusals import Refusal
 from understudy.mockserver.rules import POLLS, UNUSED, Acting, Rule, merge
 from understudy.mockserver.store import Entrance, Store
+from understudy.mockserver.tenant_names import name_of
 from understudy.mockserver.traces import announced, is_text, replaced, spoilt
 from understudy.mockserver.wires import SILENT
 
@@ -166,7 +167,7 @@ class Stage:
         return now
 
     def _luck(self, tenant: str, rule: str, number: int) -> float:
-        material = f"rule\0{self._seed}\0{rule}\0{number}\0{tenant}".encode("utf-8", "surrogateescape")
+        material = f"rule\0{self._seed}\0{rule}\0{number}\0{name_of(tenant)}".encode("utf-8", "surrogateescape")
         drawn: int = _RAW.unpack(blake2b(material, digest_size=_RAW.size).digest())[0]
         return drawn / _WHOLE
 

@@ -22,12 +22,14 @@ class Found(NamedTuple):
 
 class Turn(NamedTuple):
     """What a submission needs to know of its tenant: the clock's reading, how many submissions came before it, and
-    with this provider the balance in microdollars and the number of images asked for in the current minute."""
+    with this provider the balance in microdollars and the number of images asked for in the current minute. `again` is
+    how many ids it was given before that somebody has."""
 
     now: int
     ordinal: int
     balance: int
     images: int
+    again: int = 0
 
 
 class Account(NamedTuple):
@@ -95,14 +97,15 @@ class Store(Protocol):
         """Removes rules, all of them without ids; returns how many."""
 
     async def reset(self, tenant: str) -> None:
-        """Makes a tenant anew, as if its key had never been used: no jobs, its first clock, the rules of the settings.
-        Exchanges under way go on."""
+        """Makes a tenant anew, as if its key had never been used: no jobs, no files, its first clock, the rules of the
+        settings. Exchanges under way go on; where there are none, nothing of the tenant is left."""
 
     async def submit(
         self, tenant: str, provider: str, make: Callable[[Turn], Job], *, capacity: int | None = None
     ) -> Found:
         """Keeps the job that `make` returns, and charges its price. What `make` raises goes through, and then nothing
-        has changed. With a capacity, no more jobs than that run at once; the others stay queued for longer."""
+        has changed. `make` is asked again, with the next `again`, where somebody has the job's id: two keys of one name
+        draw the same. With a capacity, no more jobs than that run at once; the others stay queued for longer."""
 
     async def find(self, tenant: str, job_id: str) -> Found | None:
         """A job by its id, whoever owns it, and the time of `tenant`."""
@@ -130,7 +133,8 @@ class Store(Protocol):
 
     async def put_file(self, tenant: str, make: Callable[[int, int], StoredFile]) -> StoredFile:
         """Keeps the file that `make` returns, or the place for one. It gets the clock's reading and how many files of
-        the tenant came before. The oldest files of all tenants make room for it; a place takes next to none."""
+        the tenant came before, or a number beyond all of those where somebody has the file's id. The oldest files of
+        all tenants make room for it; a place takes next to none."""
 
     async def fill_file(self, file_id: str, data: Content) -> bool:
         """Gives a place its data, for which the oldest files of all tenants make room; False when it has some already,

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from understudy.mockserver.files import OVERHEAD, Content, FoundFile, StoredFile
 from understudy.mockserver.references import UnreadableReference
 from understudy.mockserver.store import Store
+from understudy.mockserver.tenant_names import name_of
 
 DAYS_KEPT = 7 * 86_400_000
 """Milliseconds for which an uploaded file is there (documented)."""
@@ -55,7 +56,7 @@ class UploadLimits:
 
 def file_id(seed: int, tenant: str, ordinal: int) -> str:
     """32 hexadecimal digits that nobody can guess without the seed, and that repeat with it."""
-    material = f"upload\0{seed}\0{ordinal}\0{tenant}".encode("utf-8", "surrogateescape")
+    material = f"upload\0{seed}\0{ordinal}\0{name_of(tenant)}".encode("utf-8", "surrogateescape")
     return blake2b(material, digest_size=16).hexdigest()
 
 

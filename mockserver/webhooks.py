@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from understudy.mockserver.jobs import Job, Phase, WebhookTwist
+from understudy.mockserver.tenant_names import name_of
 
 RETRIES = 3
 """How many more times a delivery is tried after its first attempt failed (documented)."""
@@ -133,7 +134,7 @@ def _tally(attempts: Iterable[Attempt]) -> tuple[int, int]:
 
 def make_secret(seed: int, tenant: str) -> str:
     """A tenant's signing secret: `whsec_` and 44 characters of base64, the form of the published sample."""
-    material = f"{seed}\0webhook\0{tenant}".encode("utf-8", "surrogateescape")
+    material = f"{seed}\0webhook\0{name_of(tenant)}".encode("utf-8", "surrogateescape")
     return SECRET + b64encode(blake2b(material, digest_size=32).digest()).decode()
 
 
