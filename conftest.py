@@ -18,6 +18,8 @@ from understudy.mockserver.gallery import Draw
 from understudy.mockserver.images import draw
 from understudy.mockserver.settings import Settings
 
+pytest_plugins = ["pytester"]
+
 # The same examples on every run; `HYPOTHESIS_PROFILE=explore` looks for new ones.
 settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("explore", deadline=None, max_examples=1000)
