@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -95,6 +96,22 @@ def test_a_repository_may_have_folders_of_the_same_names(fresh: Path, tmp_path: 
     assert "their own contracts, their own fixtures, their own mockserver\n" == run(
         fresh / "python", "program.py", cwd=tmp_path
     )
+
+
+def test_a_project_elsewhere_runs_the_tests_of_the_readme(wheel: Path, tmp_path: Path) -> None:
+    programs = tmp_path / "venv" / "bin"
+    run(sys.executable, "-m", "venv", tmp_path / "venv")
+    run(programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{wheel}[pytest,respx]")
+    project = tmp_path / "project"
+    for folder in FOLDERS:  # as a project may have them
+        (project / folder).mkdir(parents=True)
+        (project / folder / "__init__.py").touch()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (tests,) = [block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "def test_" in block]
+    (project / "test_readme.py").write_text(tests)
+
+    assert "5 passed" in run(programs / "python", "-m", "pytest", "-W", "error", cwd=project)
+    assert "5 passed" in run(programs / "pytest", "-W", "error", cwd=project)
 
 
 def test_it_is_typed_for_those_who_check_types() -> None:

@@ -30,6 +30,25 @@ def test_the_readme_opens_with_an_example_that_works() -> None:
     assert re.fullmatch(r"\['http://127\.0\.0\.1:\d+/output/\S+\.jpeg', '\S+\.jpeg'\]\n", run("examples/quickstart.py"))
 
 
+def test_the_tests_of_the_readme_are_those_that_run() -> None:
+    tests = (ROOT / "examples" / "test_five.py").read_text(encoding="utf-8")
+
+    assert f"```python\n{tests}```" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert 5 == tests.count("\ndef test_")
+
+
+def test_the_examples_of_the_guide_to_pytest_are_those_that_run() -> None:
+    guide = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    tests = (ROOT / "examples" / "test_guide.py").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^def test_\w+", tests, re.MULTILINE)) == set(
+        re.findall(r"^def test_\w+", "".join(shown), re.MULTILINE)
+    )
+    for example in shown:
+        assert example in tests
+
+
 def test_the_runcomfy_client_is_a_program_too(live: Live) -> None:
     # Its clock stands still, so the example would poll for ever: the time it needs is let pass beforehand.
     live.server.call(live.store.set_clock("any", lambda clock, wall: clock.at_rate(1000, wall)))
