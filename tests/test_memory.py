@@ -62,7 +62,7 @@ async def test_exchanges_of_many_tenants_leave_memory_flat() -> None:
         tracemalloc.stop()
 
     kept = [await store.journal(f"tenant-{number}") for number in range(60)]
-    assert after < 1.05 * before
+    assert after < 1.2 * before  # other threads' memory is in both figures; a body kept of each would make it six times
     assert before < 2_000_000
     assert 100 < sum(len(logged.entries) for logged in kept) < 500
 
