@@ -165,6 +165,19 @@ def test_it(mock_wavespeed, mock_runcomfy):
     assert re.search("\n".join(lines), told(result)), told(result)
 
 
+def test_of_a_lost_answer_the_job_is_shown_and_no_state(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        body="""
+def test_it(mock_wavespeed):
+    mock_wavespeed.next_submit.loses_answer()
+    submit(mock_wavespeed)
+""",
+    )
+
+    assert re.search(r"no answer  job [0-9a-f]{32}\n", told(result)), told(result)
+
+
 def test_of_a_long_journal_the_end_is_shown(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,
