@@ -1,4 +1,4 @@
-"""What the contract knows of a provider as a page of Markdown: `python -m understudy.contracts.pages docs`."""
+"""What is on record of a provider and what the suite asks, as Markdown: `python -m understudy.contracts.pages docs`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from pathlib import Path
 
 from understudy.contracts import catalogue
 from understudy.contracts.evidence import Evidence, evidence_from
+from understudy.contracts.fields import conditions_of, fields_of
 from understudy.contracts.operations import Operation, wire
+from understudy.contracts.states import KnownState, life
 
 
 def page(provider: str) -> str:
-    """Operations, models, switches, samples that are not reproduced, and sources. Raises CatalogueError."""
+    """Operations, states, answers, models, switches, samples that are not reproduced, and sources.
+
+    Raises CatalogueError.
+    """
     table = wire(provider)
     operations = (*table.operations, *(one._replace(path="the client's own URL") for one in table.webhooks))
     parts = [
@@ -23,6 +28,12 @@ def page(provider: str) -> str:
         "clients, or **assumed**, which says why. The short names are explained under [Sources](#sources).",
         "## Operations",
         _table(("", "Path", "What it does", "Known by"), map(_operation, operations)),
+        "## States",
+        "What each operation calls a state of a job, and what may come next. Whoever polls rarely may miss some.",
+        _states(provider),
+        "## Answers",
+        "Every field of every answer; those in bold are always there, or whenever the object is that they are in.",
+        *(part for name in catalogue.response_names(provider) for part in _answer(provider, name)),
         "## Models",
         "Inputs in bold are required.",
         _table(("Model", "Price", "Inputs", "Price known by"), map(_model, catalogue.models(provider).values())),
@@ -41,12 +52,38 @@ def page(provider: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def properties_page() -> str:
+    """What the suite asks of clients and of providers."""
+    from understudy.contracts.registry import CLIENT_PROPERTIES, PROVIDER_PROPERTIES  # late: Hypothesis
+
+    parts = [
+        "# What the suite asks",
+        "Made from the properties themselves by `python -m understudy.contracts.pages docs`; `understudy check --list` "
+        "tells the same. What a client must have for a property is named; without it, the property is reported as not "
+        "applicable. The last column is how many examples are tried at most, unless you say otherwise.",
+    ]
+    for title, properties in (("Of a client", CLIENT_PROPERTIES), ("Of a provider", PROVIDER_PROPERTIES)):
+        rows = (
+            (
+                f"`{one.name}`",
+                one.meaning,
+                ", ".join(sorted(one.needs - {"control"}) + [f"tells {part}" for part in sorted(one.tells)]),
+                " ".join(one.providers) if len(one.providers) < len(catalogue.PROVIDERS) else "",
+                str(one.examples),
+            )
+            for one in properties
+        )
+        parts += [f"## {title}", _table(("Property", "What it means", "Needs", "Only", "Examples"), rows)]
+    return "\n\n".join(parts) + "\n"
+
+
 def write(folder: Path) -> list[Path]:
-    """Writes the page of each provider into a folder, as `contract-PROVIDER.md`."""
-    written = [folder / f"contract-{provider}.md" for provider in catalogue.PROVIDERS]
-    for path, provider in zip(written, catalogue.PROVIDERS, strict=True):
-        path.write_text(page(provider), encoding="utf-8")
-    return written
+    """Writes `contract-PROVIDER.md` for each provider, and `contract-properties.md`, into a folder."""
+    texts = {f"contract-{provider}.md": page(provider) for provider in catalogue.PROVIDERS}
+    texts["contract-properties.md"] = properties_page()
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in texts]
 
 
 def _operation(operation: Operation) -> Iterator[str]:
@@ -54,6 +91,39 @@ def _operation(operation: Operation) -> Iterator[str]:
     yield ", ".join(f"`{path}`" for path in (operation.path, *operation.aliases))
     yield operation.summary
     yield _known(evidence_from(operation.evidence))
+
+
+def _states(provider: str) -> str:
+    found = life(provider)
+    head = ("State", *(f"in `{operation}`" for operation in found.operations), "Meaning", "Known by", "Next")
+    return _table(head, (_state(one, provider) for one in found.states))
+
+
+def _state(state: KnownState, provider: str) -> Iterator[str]:
+    found = life(provider)
+    yield state.name
+    yield from (f"`{state.words[operation]}`" if operation in state.words else "" for operation in found.operations)
+    yield state.means
+    yield _known(state.evidence)
+    following = (one for one in found.transitions if one.before == state.name)
+    yield "; ".join(f"{', '.join(one.after)} ({_known(one.evidence)})" for one in following)
+
+
+def _answer(provider: str, name: str) -> Iterator[str]:
+    schema = catalogue.response_schema(provider, name)
+    yield f"### `{name}`"
+    yield f"{schema['title']}."
+    if "$ref" in schema:
+        yield f"As `{schema['$ref'].removesuffix('.json')}`."
+    fields = list(fields_of(schema))
+    if fields:
+        yield _table(
+            ("Field", "What it is", "Known by"),
+            ((f"**{one.path}**" if one.required else one.path, one.form, _known(one.evidence)) for one in fields),
+        )
+    conditions = [(one.when or "always", one.then, _known(one.evidence)) for one in conditions_of(schema)]
+    if conditions:
+        yield _table(("When", "Then", "Known by"), conditions)
 
 
 def _model(model: catalogue.Model) -> Iterator[str]:
