@@ -8,13 +8,13 @@ from typing import Any
 import httpx
 import jsonschema_rs
 import pytest
-from allowed import values
 from controlling import Remote
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from talking import KEYS, Talk, talking
 
+from understudy.contracts.allowed import values
 from understudy.mockserver.app import create_app
 from understudy.mockserver.settings import Settings
 

@@ -10,12 +10,12 @@ from urllib.parse import quote
 import httpx
 import jsonschema_rs
 import pytest
-from allowed import values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.routing import Route
 
 from understudy.contracts import catalogue
+from understudy.contracts.allowed import values
 from understudy.contracts.openapi import openapi
 from understudy.mockserver.app import create_app
 from understudy.mockserver.durations import DurationRange

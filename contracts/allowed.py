@@ -3,6 +3,8 @@
 hypothesis-jsonschema would do it, but its last release of 2024 fails with the Hypothesis of today.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
@@ -21,7 +23,7 @@ scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max
 
 
 def values(schema: Mapping[str, Any], document: Mapping[str, Any]) -> st.SearchStrategy[Any]:
-    """Values that `schema`, a part of `document`, allows."""
+    """Values that `schema`, a part of the OpenAPI document `document`, allows."""
     unknown = {key for key in schema if not key.startswith("x-")} - KEYWORDS - ANNOTATIONS
     assert not unknown, f"This does not know {unknown}: teach it."
     if "$ref" in schema:

@@ -1,0 +1,188 @@
+"""A client behind a command, in whatever language: JSON lines over its standard input and output."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import shlex
+import subprocess
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from understudy.contracts.client import CAPABILITIES, PARTS, Account, Crash, Result, State, Trouble
+from understudy.contracts.findings import Unable
+
+PROTOCOL = 1
+GRACE = 5.0
+"""Seconds that a command has to end by itself once its input is closed."""
+
+
+class Command:
+    """A factory of clients that live in one process, one after the other: `Command("node adapter.mjs")`.
+
+    Raises Unable when the command cannot be started or does not speak the protocol of docs/client-protocol.md.
+    """
+
+    def __init__(self, command: str, *, grace: float = GRACE) -> None:
+        self.command = command
+        self._grace = grace
+        self._numbers = itertools.count(1)
+        self._process = self._start()
+        self.providers = self._greet()
+
+    def __repr__(self) -> str:
+        """As it is written in a test that repeats a break."""
+        return f"Command({self.command!r})"
+
+    def __call__(self, account: Account) -> CommandClient:
+        answer = self.ask("open", account=account._asdict())
+        wrong = f"{self.command!r} answered open with {_short(answer)}"
+        if not isinstance(answer, Mapping):
+            raise Unable(f"{wrong}; expected an object with its capabilities. {_SEE}")
+        unknown = set(answer.get("capabilities", ())) - set(CAPABILITIES)
+        if unknown:
+            raise Unable(f"{wrong}; there is no capability {min(unknown)!r}, only {', '.join(CAPABILITIES)}.")
+        return CommandClient(self.ask, answer)
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def ask(self, call: str, **arguments: Any) -> Any:
+        """What the command answers. Raises Trouble and Crash as the client does, Crash too when the process ends."""
+        number = next(self._numbers)
+        line = json.dumps({"id": number, "call": call, **arguments})
+        process = self._process  # whoever waits for this one goes on doing so when it is abandoned
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(f"{line}\n")
+            process.stdin.flush()
+            answered = process.stdout.readline()
+        except (BrokenPipeError, ValueError):
+            answered = ""
+        if not answered:
+            status = process.wait()
+            process.stdout.close()
+            raise Crash(f"{self.command!r} ended with status {status} when it was asked to {call}")
+        return self._read(number, call, answered)
+
+    def abandon(self) -> None:
+        """Ends a process that does not answer, and starts another."""
+        assert self._process.stdin is not None
+        self._process.kill()
+        self._process.wait()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()  # the other end is closed by whoever still waits for an answer
+        self._process = self._start()
+        self._greet()
+
+    def close(self) -> None:
+        """Closes the command's input, upon which it should end; ends it otherwise."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
+            self._process.stdin.close()
+            self._process.wait(self._grace)
+        self._kill()
+
+    def _start(self) -> subprocess.Popen[str]:
+        try:
+            return subprocess.Popen(
+                shlex.split(self.command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                encoding="utf-8",
+                bufsize=1,
+            )
+        except (OSError, ValueError) as error:
+            raise Unable(f"{self.command!r} cannot be started: {error}.") from error
+
+    def _greet(self) -> tuple[str, ...]:
+        try:
+            hello = self.ask("hello")
+            if not isinstance(hello, Mapping) or hello.get("protocol") != PROTOCOL:
+                raise Unable(
+                    f"{self.command!r} answered hello with {_short(hello)}; expected protocol {PROTOCOL}. {_SEE}"
+                )
+            if "providers" not in hello:
+                raise Unable(f"{self.command!r} does not say which providers its client is for. {_SEE}")
+            return tuple(hello["providers"])
+        except (Trouble, Crash) as error:
+            self._kill()
+            raise Unable(f"{error}. {_SEE}") from error
+        except Unable:
+            self._kill()
+            raise
+
+    def _kill(self) -> None:
+        """Ends the process, and lets go of its ends of the pipes."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+    def _read(self, number: int, call: str, answered: str) -> Any:
+        wrong = f"{self.command!r} answered {call} with {_short(answered.strip())}"
+        try:
+            answer = json.loads(answered)
+        except ValueError:
+            raise Unable(f"{wrong}, which is not JSON: only answers belong on standard output. {_SEE}") from None
+        if not isinstance(answer, dict) or answer.get("id") != number or not {"value", "error"} & set(answer):
+            raise Unable(f"{wrong}; expected the id {number}, and a value or an error. {_SEE}")
+        if "error" in answer:
+            error = answer["error"]
+            told = f"{error.get('type', 'Error')}: {error.get('message', '')}"
+            raise (Trouble if error.get("own") else Crash)(told)
+        return answer["value"]
+
+
+_SEE = "See docs/client-protocol.md."
+
+
+class CommandClient:
+    """One client in a command's process, with those methods that it says it has."""
+
+    errors = (Trouble,)
+
+    def __init__(self, ask: Callable[..., Any], opened: Mapping[str, Any]) -> None:
+        self.tells = frozenset(opened.get("tells", PARTS))
+        methods: dict[str, Callable[..., Any]] = {
+            "submit": lambda model, inputs: ask("submit", model=model, inputs=inputs),
+            "status": lambda job: _state(ask("status", job=job)),
+            "result": lambda job: _result(ask("result", job=job)),
+            "cancel": lambda job: ask("cancel", job=job),
+            "run": lambda model, inputs: _result(ask("run", model=model, inputs=inputs)),
+            "upload": lambda name, data: ask("upload", name=name, data=b64encode(data).decode()),
+            "webhook": lambda headers, body, secret: _result(
+                ask("webhook", headers=headers, body=body.decode(), secret=secret)
+            ),
+        }
+        for name in opened.get("capabilities", ()):
+            setattr(self, name, methods[name])
+
+
+def _state(told: Any) -> State:
+    try:
+        return State(told)
+    except ValueError:
+        raise Unable(f"a state is one of {', '.join(State)}; the command said {_short(told)}. {_SEE}") from None
+
+
+def _result(told: Any) -> Result:
+    if not isinstance(told, Mapping):
+        raise Unable(f"a result is an object; the command said {_short(told)}. {_SEE}")
+    return Result(
+        state=_state(told.get("state")),
+        outputs=tuple(told.get("outputs") or ()),
+        flags=tuple(told.get("flags") or ()),
+        error=str(told.get("error") or ""),
+    )
+
+
+def _short(told: Any) -> str:
+    text = told if isinstance(told, str) else json.dumps(told)
+    return text if len(text) <= 200 else f"{text[:200]}…"
