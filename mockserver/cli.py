@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import click
 
+from understudy.contracts.check_command import check_command
 from understudy.mockserver.control_access import is_loopback
 from understudy.mockserver.settings import Settings, SettingsError, load, unknown_variables
+from understudy.mockserver.switches import parse_switches
 
 
 def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -173,3 +176,15 @@ def switches() -> None:
             known = ", ".join(f"{evidence.mark}: {evidence.source}" for evidence in reading.evidence)
             default = " (default)" if value == switch.default else ""
             click.echo(f"    {value}{default}: {reading.means} [{known}]")
+
+
+@contextlib.contextmanager
+def _own_server(assume: Mapping[str, str]) -> Iterator[str]:
+    from understudy.mockserver.app import create_app
+    from understudy.mockserver.server import running
+
+    with running(create_app(Settings(seed=0, assume=assume))) as origin:
+        yield origin
+
+
+main.add_command(check_command(_own_server, parse_switches))
