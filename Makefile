@@ -37,6 +37,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/images.py --check
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	$(BIN)/python benchmarks/plugin.py --check
+	$(BIN)/python benchmarks/contract.py --check
 
 # The tests that need a browser, which `make test` leaves out where there is none: PyPI has none that is kept up to date.
 browser: .venv/ready
