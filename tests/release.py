@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from understudy.contracts.registry import CLIENT_PROPERTIES, PROVIDER_PROPERTIES
+
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("mockserver", "contracts", "fixtures")
 
@@ -42,6 +44,17 @@ def fresh(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(sys.executable, "-m", "venv", folder / "venv")
     programs = folder / "venv" / "bin"
     run(programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
+    return programs
+
+
+@pytest.fixture(scope="module")
+def testing(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment with the wheel and its extra for tests."""
+    folder = tmp_path_factory.mktemp("testing")
+    run(sys.executable, "-m", "venv", "--without-pip", folder / "venv")
+    programs = folder / "venv" / "bin"
+    pip = (sys.executable, "-m", "pip", "--python", programs / "python", "--disable-pip-version-check")
+    run(*pip, "install", "--quiet", f"{wheel}[pytest]")
     return programs
 
 
@@ -79,6 +92,33 @@ def test_the_command_works_far_from_the_tree(fresh: Path, tmp_path: Path) -> Non
 
     assert "created > processing > completed" in shown
     assert len(list((tmp_path / "images").iterdir())) == 7
+
+
+def test_what_checking_needs_is_named_where_it_is_not_installed(fresh: Path, tmp_path: Path) -> None:
+    for arguments in (["--only", "unique"], ["--list"]):
+        command = [str(fresh / "understudy"), "check", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+        assert 2 == done.returncode
+        assert (
+            "Error: No module named 'hypothesis': `pip install 'understudy[pytest]'` has what checking needs.\n"
+            == done.stderr
+        )
+
+
+def test_the_suite_runs_in_a_folder_with_nothing_but_an_adapter_and_a_conftest(testing: Path, tmp_path: Path) -> None:
+    for name in ("careful_client.py", "careful_adapter.py"):
+        (tmp_path / name).write_text((ROOT / "examples" / name).read_text(encoding="utf-8"), encoding="utf-8")
+    page = (ROOT / "docs" / "contract-suite.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```python\n(import pytest\n.*?)```", page, flags=re.DOTALL)
+    conftest = shown.replace("from my_adapter import Adapter", "from careful_adapter import careful as Adapter")
+    (tmp_path / "conftest.py").write_text(conftest, encoding="utf-8")
+
+    told = run(testing / "pytest", "-W", "error", "--pyargs", "understudy.contracts.suite", cwd=tmp_path)
+
+    passed = sum(len(one.providers) for one in CLIENT_PROPERTIES)
+    skipped = 2 * len(CLIENT_PROPERTIES + PROVIDER_PROPERTIES) - passed
+    assert re.search(rf"\n=+ {passed} passed, {skipped} skipped in [\d.]+s.* =+\n$", told)
 
 
 def test_a_repository_may_have_folders_of_the_same_names(fresh: Path, tmp_path: Path) -> None:
