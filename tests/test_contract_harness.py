@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 from careful_adapter import careful
+from projects import ALONE
 from sabotaged_clients import FirstOnly, Sabotage, SubmitsAgain
 
 from understudy.contracts.check_command import check_command
@@ -248,8 +249,7 @@ def test_under_pytest_a_break_is_told_as_its_story_and_no_frames_of_ours(pyteste
         "understudy.contracts.suite",
         "-k",
         "lost or every_output or cancels or unique",
-        "-p",
-        "no:cacheprovider",
+        *ALONE,
     )
 
     done.assert_outcomes(passed=2, failed=1, skipped=7)
