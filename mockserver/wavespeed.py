@@ -228,7 +228,7 @@ def prediction(
     body["status"] = forms.submit_status if submitting else word_of(job, phase)
     body["created_at"] = timestamp(job, precise=not submitting)
     body["error"] = error
-    if (code and forms.task_code != "never") or (phase.ended and forms.task_code == "always"):
+    if forms.task_code == "always" or (code and forms.task_code == "when-failed"):
         body["code"] = code
     if forms.execution_time and phase in (Phase.SUCCEEDED, Phase.FAILED) and not job.erased:
         body["executionTime"] = inference

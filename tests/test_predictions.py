@@ -133,6 +133,21 @@ def test_a_deletion_needs_a_list_of_ids(talk: Talk, body: object) -> None:
     assert 400 == talk.call("POST", "/api/v3/predictions/delete", body).status_code
 
 
+@pytest.mark.parametrize(
+    ("reading", "well", "failed"),
+    [("when-failed", [None, None], [None, 1405]), ("always", [0, 0], [0, 1405]), ("never", [None] * 2, [None] * 2)],
+)
+def test_the_code_of_a_task_is_told_as_the_switch_has_it(
+    reading: str, well: list[int | None], failed: list[int | None]
+) -> None:
+    with talking(assume={"wavespeed.task_code": reading}) as talk:
+        for prompt, codes in (("A shoe", well), ("A shoe [[fail]]", failed)):
+            path = f"/api/v3/predictions/{talk.submit(prompt=prompt)}/result"
+            before = talk.get(path)["data"]
+            talk.advance(QUEUE + RUN)
+            assert codes == [told.get("code") for told in (before, talk.get(path)["data"])]
+
+
 @pytest.mark.parametrize(("reading", "sample"), [("404", "result-deleted"), ("deleted", "result-deleted-status")])
 def test_a_deleted_prediction_answers_in_either_form_and_its_outputs_are_gone(reading: str, sample: str) -> None:
     assume = {"wavespeed.deleted": reading}
