@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from live import Live, MakeLive
+from redis_server import RedisServer, cluster
+from stores import stop
 from talking import KEYS, Talk, talking
 
 from understudy.mockserver.clock import Clock
@@ -47,7 +49,7 @@ def make_live() -> Iterator[MakeLive]:
     yield make
     for live in started:
         live.client.close()
-        live.server.stop()
+        stop(live.server, live.store)
 
 
 @pytest.fixture
@@ -61,6 +63,13 @@ def talk() -> Iterator[Talk]:
     """A server that all tests of a file share, and whatever they leave there; `key` keeps them apart."""
     with talking() as talk:
         yield talk
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A cluster of one node that all tests share, each with a prefix of its own."""
+    with cluster(tmp_path_factory.mktemp("cluster"), 1) as (server,):
+        yield server
 
 
 @pytest.fixture

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from understudy.mockserver.rules import UNUSED, Luck, Rule, Use, choose
 
 
 class Rulebook:
-    """Rules in their order. `rules` is replaced and never changed."""
+    """Rules in their order. `rules` is replaced and never changed; `made` is how many have been given an id."""
 
-    __slots__ = ("_made", "_uses", "rules")
+    __slots__ = ("_uses", "made", "rules")
 
-    def __init__(self, rules: tuple[Rule, ...] = ()) -> None:
+    def __init__(self, rules: tuple[Rule, ...] = (), uses: Mapping[str, Use] | None = None, made: int = 0) -> None:
         self.rules = rules
-        self._uses: dict[str, Use] = {}
-        self._made = 0
+        self._uses = dict(uses or {})
+        self.made = made
 
     def uses(self) -> Sequence[tuple[Rule, Use]]:
         return tuple((rule, self._uses.get(rule.id, UNUSED)) for rule in self.rules)
@@ -33,10 +33,10 @@ class Rulebook:
         taken = {rule.id for rule in self.rules}
         for rule in rules:
             if not rule.id:
-                self._made += 1
-                while f"rule-{self._made}" in taken:
-                    self._made += 1
-                rule = dataclasses.replace(rule, id=f"rule-{self._made}")
+                self.made += 1
+                while f"rule-{self.made}" in taken:
+                    self.made += 1
+                rule = dataclasses.replace(rule, id=f"rule-{self.made}")
             if rule.id in taken:
                 raise ValueError(f"There is a rule {rule.id!r} already: give this one another id, or none.")
             taken.add(rule.id)

@@ -22,6 +22,7 @@ from understudy.mockserver.switches import check_switches, parse_switches
 from understudy.mockserver.webhook_hosts import Hosts, parse_hosts
 
 PREFIX = "UNDERSTUDY_"
+MEMORY = "memory"
 _SIZES = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
@@ -92,6 +93,16 @@ def parse_on_off(text: str) -> bool:
     if text not in ("on", "off"):
         raise ValueError(f"{text!r} is neither on nor off")
     return text == "on"
+
+
+def parse_store(text: str) -> str:
+    kind = text.partition("://")[0]
+    if text != MEMORY and (kind == text or kind not in ("redis", "rediss", "unix")):
+        raise ValueError(
+            f"{text!r} is no store: expected memory, or where Redis or Valkey is: redis://HOST:PORT/DB, rediss:// for "
+            "TLS, unix://PATH for a socket"
+        )
+    return text
 
 
 def setting(default: Any, parse: Callable[[str], Any], metavar: str | None, text: str) -> Any:
@@ -181,6 +192,13 @@ class Settings:
     # 50 MB is what the model pages say of images in general.
     image_limit: int = setting(50 * 10**6, parse_size, "SIZE", "Longest input image inside of a request, as data: URI.")
     image_cache: int = setting(64 * 2**20, parse_size, "SIZE", "How many bytes of drawn images are kept.")
+    store: str = setting(
+        MEMORY, parse_store, "URL", "Keep everything in Redis or Valkey, for several servers: redis://HOST:PORT/DB."
+    )
+    store_kept: int = setting(
+        24 * 3_600_000, parse_duration, "TIME", "How long a shared store keeps what has not been used since."
+    )
+    workers: int = setting(1, parse_count(1, 256), "COUNT", "How many processes serve the port; more need --store.")
     journal: int = setting(
         1_000, parse_count(0, 10**7), "COUNT", "How many exchanges of each API key are kept in its journal."
     )

@@ -58,10 +58,20 @@ class Entrance(NamedTuple):
     known: int = 0
 
 
+class StoreAway(Exception):
+    """The store cannot be reached now, or does not answer in time: nothing is known of what it was asked."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"The store at {address} is away: {reason}.")
+        self.address = address
+        self.reason = reason
+
+
 class Store(Protocol):
     """What a server keeps. Every method but `wait` and `next_delivery` is one round trip and is atomic.
 
-    A job with a webhook has a delivery, due when the job ends, from the moment that it is submitted.
+    A job with a webhook has a delivery, due when the job ends, from the moment that it is submitted. A store that is
+    shared raises StoreAway while it cannot be reached, but from `next_delivery`, which then waits for it too.
     """
 
     async def enter(self, tenant: str) -> Entrance:
@@ -105,7 +115,9 @@ class Store(Protocol):
     ) -> Found:
         """Keeps the job that `make` returns, and charges its price. What `make` raises goes through, and then nothing
         has changed. `make` is asked again, with the next `again`, where somebody has the job's id: two keys of one name
-        draw the same. With a capacity, no more jobs than that run at once; the others stay queued for longer."""
+        draw the same. With a capacity, no more jobs than that run at once; the others stay queued for longer.
+
+        A shared store calls `make` again, with another turn, when somebody else was faster."""
 
     async def find(self, tenant: str, job_id: str) -> Found | None:
         """A job by its id, whoever owns it, and the time of `tenant`."""

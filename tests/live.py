@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
+from stores import store_of
 
 from understudy.mockserver.app import create_app
 from understudy.mockserver.clock import Clock
@@ -13,10 +14,10 @@ from understudy.mockserver.gallery import Draw
 from understudy.mockserver.images import draw
 from understudy.mockserver.jobs import Failure, Phase
 from understudy.mockserver.journal import Entry
-from understudy.mockserver.memory_store import MemoryStore
 from understudy.mockserver.rules import Rule
 from understudy.mockserver.server import ServerThread
 from understudy.mockserver.settings import Settings
+from understudy.mockserver.store import Store
 
 WAVESPEED = "/api/v3/bytedance/seedream-v4/edit-sequential"
 RUNCOMFY = "/v1/models/bytedance/seedream-4-0/edit-sequential"
@@ -28,8 +29,8 @@ GOING = frozenset({Phase.QUEUED, Phase.RUNNING})
 class Live:
     """A server on a real socket whose tenants have a manual clock, and a client with the key `key`."""
 
-    def __init__(self, settings: Settings, clock: Clock, draw: Draw = draw) -> None:
-        self.store = MemoryStore.of(settings, clock)
+    def __init__(self, settings: Settings, clock: Clock, draw: Draw = draw, store: Store | None = None) -> None:
+        self.store = store or store_of(settings, clock)
         self.server_app = create_app(settings, self.store, draw)
         self.server = ServerThread(self.server_app)
         self.server.start()

@@ -137,7 +137,7 @@ class Receiver:
         return self._inbox.get(timeout=DEADLINE)
 
     async def next(self) -> Received:
-        return await asyncio.to_thread(self._inbox.get, True, DEADLINE)
+        return await asyncio.to_thread(self.take)
 
 
 @contextmanager

@@ -9,15 +9,16 @@ from typing import Any
 
 import httpx
 import jsonschema_rs
+from stores import stop, store_of
 
 from understudy.contracts import catalogue
 from understudy.contracts.compare import differences
 from understudy.mockserver.app import create_app
 from understudy.mockserver.clock import Clock
 from understudy.mockserver.durations import DurationRange
-from understudy.mockserver.memory_store import MemoryStore
 from understudy.mockserver.server import ServerThread
 from understudy.mockserver.settings import Settings
+from understudy.mockserver.store import Store
 
 WAVESPEED = "bytedance/seedream-v4/edit-sequential"
 RUNCOMFY = "bytedance/seedream-4-0/edit-sequential"
@@ -32,7 +33,7 @@ KEYS = (f"tenant-{number}" for number in itertools.count())
 class Talk:
     origin: str
     client: httpx.Client
-    store: MemoryStore
+    store: Store
     server: ServerThread
     assume: Mapping[str, str]
 
@@ -107,14 +108,14 @@ def talking(*, queue: int = QUEUE, run: int = RUN, **settings: Any) -> Iterator[
             **settings,
         }
     )
-    store = MemoryStore.of(chosen, Clock.manual())
+    store = store_of(chosen, Clock.manual())
     server = ServerThread(create_app(chosen, store))
     server.start()
     try:
         with httpx.Client(base_url=server.origin, trust_env=False) as client:
             yield Talk(server.origin, client, store, server, chosen.assume)
     finally:
-        server.stop()
+        stop(server, store)
 
 
 def conforms(body: Any, provider: str, name: str, assume: Mapping[str, str] | None = None) -> list[str]:

@@ -8,30 +8,36 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from redis_server import RedisServer, new_prefix
 
 from understudy.mockserver.clock import Clock
+from understudy.mockserver.files import StoredFile
 from understudy.mockserver.images import Reference
-from understudy.mockserver.jobs import Failure, Job, Phase, Plan, Submission
+from understudy.mockserver.jobs import Failure, Hook, Job, Phase, Plan, Submission, Twists, WebhookTwist
+from understudy.mockserver.journal import Entry
 from understudy.mockserver.memory_store import MemoryStore
+from understudy.mockserver.redis_store import RedisStore
+from understudy.mockserver.rules import JobEffect, Rule
 from understudy.mockserver.store import Store, Turn
+from understudy.mockserver.webhooks import Attempt
 
 SUBMISSION = Submission("wavespeed", "model", "prompt", "digest", 2, 64, 64, "jpeg", price=100)
 PLAN = Plan(10, 20, Phase.SUCCEEDED, 2)
 FAILS = Plan(10, 20, Phase.FAILED, 2, Failure())
 GOING = frozenset({Phase.QUEUED, Phase.RUNNING})
 
+ENTRY = Entry(1, 2, 3, "wavespeed", "submit", "POST", "/", None, None, 200)
+
 MakeStore = Callable[..., Store]
 
 
-@pytest.fixture(params=[MemoryStore])
+@pytest.fixture(params=["memory", "redis"])
 def make_store(request: pytest.FixtureRequest) -> MakeStore:
     """Makes stores of one kind, their tenants on manual clocks that start at 0."""
-
-    def make(**bounds: int) -> Store:
-        store: Store = request.param(Clock.manual(0), **bounds)
-        return store
-
-    return make
+    if request.param == "memory":
+        return lambda **bounds: MemoryStore(Clock.manual(0), **bounds)
+    cluster: RedisServer = request.getfixturevalue("redis_cluster")
+    return lambda **bounds: RedisStore(cluster.url, Clock.manual(0), prefix=new_prefix(), **bounds)
 
 
 @pytest.fixture
@@ -383,5 +389,205 @@ def test_many_finished_jobs_are_not_kept_among_those_that_go_on(make_store: Make
         await submit(store, "last")
 
         assert await store.before("key", "last") == 0
+
+    run(work())
+
+
+async def under_way(store: Store, tenant: str = "key") -> bool:
+    """Whether something of the tenant's is under way that does not wait, and goes on for a moment."""
+    over = asyncio.ensure_future(store.quiet(tenant))
+    await asyncio.wait({over}, timeout=0.1)
+    over.cancel()
+    await asyncio.wait({over})
+    return over.cancelled()
+
+
+def test_an_exchange_is_under_way_until_it_is_left_or_waits(store: Store) -> None:
+    async def work() -> None:
+        seen = [await under_way(store)]
+        assert ((0, 0), (0, 0)) == ((await store.enter("key"))[0::3], (await store.enter("key"))[0::3])
+        await store.leave("key", ENTRY)
+        assert 1 == (await store.enter("key")).known
+        await store.leave("key", ENTRY)
+        seen.append(await under_way(store))
+        waiting = asyncio.ensure_future(store.wait("key", 10))
+        while await store.awaited("key") is None:
+            await asyncio.wait({waiting}, timeout=0)
+        seen.append(await under_way(store))
+        await advance(store, 5)
+        assert 5 == await waiting
+        seen.append(await under_way(store))
+        await store.leave("key", ENTRY)
+        seen.append(await under_way(store))
+
+        assert [False, True, False, True, False] == seen
+
+    run(work())
+
+
+def test_who_has_been_here_is_known(store: Store) -> None:
+    async def work() -> None:
+        for tenant in ("one", "two"):
+            await store.enter(tenant)
+
+        assert ["one", "two"] == list(await store.known(["two", "nobody", "one"]))
+
+    run(work())
+
+
+def test_what_a_wait_is_for_is_awaited_and_no_more_once_it_is_given_up(store: Store) -> None:
+    async def work() -> None:
+        await store.enter("key")
+        waiting = asyncio.ensure_future(store.wait("key", 10))
+        while await store.awaited("key") is None:
+            await asyncio.wait({waiting}, timeout=0)
+        assert ([10], 10) == (list(await store.ahead("key")), await store.awaited("key"))
+        waiting.cancel()
+        await asyncio.wait({waiting})
+
+        assert ([], None) == (list(await store.ahead("key")), await store.awaited("key"))
+
+    run(work())
+
+
+@pytest.mark.parametrize("change", ["entry", "clock", "interruption", "reset"])
+def test_a_listener_hears_of_what_happens(store: Store, change: str) -> None:
+    async def work() -> None:
+        await submit(store, "one")
+        await store.enter("key")
+        hearing = asyncio.ensure_future(store.heard("key", 0))
+        await asyncio.sleep(0)
+        await store.now("key")
+        assert not hearing.done()
+        if change == "entry":
+            await store.leave("key", ENTRY)
+        elif change == "clock":
+            await advance(store, 1)
+        elif change == "interruption":
+            await store.interrupt("key", "one", Phase.CANCELLED, only_in=GOING)
+        else:
+            await store.reset("key")
+
+        await hearing
+
+    run(work())
+
+
+def test_automatic_time_goes_to_what_is_next_for_whoever_waits(make_store: MakeStore) -> None:
+    async def work() -> None:
+        store = make_store()
+        await store.set_clock("key", lambda clock, _: replace(clock, auto=True))
+        await submit(store, "one")
+        await store.enter("key")
+        waits = [await store.wait("key", 25), await store.wait("key", 25)]
+        await store.enter("key")
+        other = asyncio.ensure_future(store.wait("key", 1_000))
+        await asyncio.sleep(0)
+        assert (25, False) == (await store.now("key"), other.done())
+        assert await store.wait("key", 40) == 40
+
+        assert [25, 25] == waits
+        other.cancel()
+
+    run(work())
+
+
+def test_a_journal_begins_anew_with_its_tenant(store: Store) -> None:
+    async def work() -> None:
+        await store.enter("key")
+        await store.leave("key", ENTRY)
+        await store.reset("key")
+
+        assert (1, ()) == ((await store.journal("key")).first, tuple((await store.journal("key")).entries))
+
+    run(work())
+
+
+def test_a_rule_that_came_after_the_last_one_acted_acts_too(store: Store) -> None:
+    async def acting(*fitting: str) -> list[tuple[str, int]]:
+        chosen = await store.act("key", fitting, frozenset(), lambda name, number: 0.0)
+        return [(rule.id, use.acted) for rule, use in chosen]
+
+    async def work() -> None:
+        await store.add_rules("key", [Rule("first", job=JobEffect(images=1), lasts=10)])
+        seen = [await acting("first"), await acting("first")]
+        await store.add_rules("key", [Rule("second", job=JobEffect(images=1))])
+        seen += [await acting("second"), await acting("first")]
+        await advance(store, 10)
+        seen += [await acting("first")]
+        await store.remove_rules("key", ["second"])
+        seen += [await acting("second")]
+
+        assert [[("first", 1)], [("first", 2)], [("second", 1)], [("first", 3)], [], []] == seen
+
+    run(work())
+
+
+def test_two_keys_of_one_name_have_each_an_id_of_its_own(store: Store) -> None:
+    turns: list[Turn] = []
+
+    def make(tenant: str) -> Callable[[Turn], Job]:
+        def of(turn: Turn) -> Job:
+            turns.append(turn)
+            return making(f"job-{turn.ordinal}-{turn.again}", tenant)(turn)
+
+        return of
+
+    async def work() -> None:
+        tenants = ["key~1", "key~2", "key~1", "key~2"]
+        jobs = [(await store.submit(tenant, "wavespeed", make(tenant))).job for tenant in tenants]
+        assert ["job-0-0", "job-0-1", "job-1-0", "job-1-1"] == [job.id for job in jobs]
+        assert tenants == [job.tenant for job in jobs]
+        assert [0, 0, 1, 0, 0, 1] == [turn.again for turn in turns]
+        await store.reset("key~1")
+        again = (await store.submit("key~3", "wavespeed", make("key~3"))).job
+        assert ("job-0-0", "key~3") == (again.id, again.tenant)
+        assert ["key~3", "key~2"] == [
+            found.job.tenant for found in [await store.locate(f"job-0-{n}") for n in (0, 1)] if found
+        ]
+
+    run(work())
+
+
+def test_two_keys_of_one_name_have_files_of_their_own(store: Store) -> None:
+    async def put(tenant: str) -> str:
+        file = await store.put_file(
+            tenant, lambda now, count: StoredFile(f"file-{count}", tenant, "a", "b", 1, now, b"x")
+        )
+        return file.id
+
+    async def work() -> None:
+        assert ["file-0", "file-4294967296"] == [await put("key~1"), await put("key~2")]
+        await store.reset("key~1")
+        assert await store.get_file("file-0") is None
+        assert "file-0" == await put("key~3")
+        assert await store.known(["key~1", "key~2", "key~3"]) == ["key~2", "key~3"]
+
+    run(work())
+
+
+def test_a_webhook_that_comes_behind_the_next_one_waits_for_it_and_copies_follow_each_other(store: Store) -> None:
+    async def hooked(name: str, **twist: Any) -> None:
+        plan = replace(PLAN, twists=Twists(webhook=WebhookTwist(**twist)))
+        hook = Hook("http://127.0.0.1:1/", "http://here")
+        await store.submit("key", "wavespeed", making(name, plan=plan, webhook=hook))
+
+    async def work() -> None:
+        await hooked("behind", after_next=True)
+        await hooked("twice", copies=2)
+        await hooked("lost", lost=True)
+        await hooked("late", late=500)
+        await advance(store, 100)
+        came = []
+        for status in (500, 204, 204, 204):
+            delivery = await store.next_delivery(10**6)
+            came.append((delivery.job.id, delivery.due))
+            await store.settle(delivery, Attempt(0, status), 1_000)
+            await advance(store, 0 if len(came) > 2 else 1_000)
+
+        assert [("twice", 30), ("behind", 30), ("late", 530), ("twice", 1_030)] == came
+        outcomes = {delivery.job.id: delivery.outcome.value for delivery in await store.deliveries("key")}
+        assert {"behind": "delivered", "twice": "waiting", "lost": "lost", "late": "delivered"} == outcomes
+        assert {"key": 1} == dict(await store.undelivered())
 
     run(work())

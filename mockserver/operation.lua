@@ -1,0 +1,1 @@
+return perform(ops[ARGV[1]])
