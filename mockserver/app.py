@@ -9,13 +9,15 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import Model
 from understudy.mockserver.connection import Answerer
 from understudy.mockserver.control import Control
-from understudy.mockserver.control_access import is_loopback
+from understudy.mockserver.control_access import with_token
 from understudy.mockserver.control_http import ControlEndpoint
 from understudy.mockserver.courier import Courier
 from understudy.mockserver.desk import Desk
@@ -28,14 +30,14 @@ from understudy.mockserver.images import draw
 from understudy.mockserver.intake import Intake
 from understudy.mockserver.key_rules import KeyRules
 from understudy.mockserver.limits import limits_of
-from understudy.mockserver.memory_store import MemoryStore
 from understudy.mockserver.openapi import Documents
 from understudy.mockserver.outputs import file_of
 from understudy.mockserver.refusals import UnknownRoute
 from understudy.mockserver.runcomfy import RunComfy
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.stage import Stage
-from understudy.mockserver.store import Store
+from understudy.mockserver.store import Store, StoreAway
+from understudy.mockserver.stores import make_store
 from understudy.mockserver.strays import Strays
 from understudy.mockserver.switches import Switches
 from understudy.mockserver.uploads import Uploads
@@ -51,16 +53,15 @@ class _Spoken(Dialect, Protocol):
 def create_app(settings: Settings | None = None, store: Store | None = None, draw: Draw = draw) -> App:
     """Both providers on one origin, told apart by their paths. `draw` makes their images, in threads.
 
-    Without a store, jobs are kept in this process; without a seed in the settings, one is drawn, and a control token
-    where the host is not loopback. What was used is in `app.state.settings` and `app.state.store`; `app.state.control`
-    answers what `/_understudy/` does. Raises SettingsError for settings that do not go together.
+    Without a store, there is the one that the settings name; without a seed in the settings, one is drawn, and a
+    control token where the host is not loopback. What was used is in `app.state.settings` and `app.state.store`;
+    `app.state.control` answers what `/_understudy/` does. Raises SettingsError for settings that do not go together.
     """
     settings = settings or Settings()
     if settings.seed is None:
         settings = dataclasses.replace(settings, seed=secrets.randbits(32))
-    if settings.control_token is None and not is_loopback(settings.host):
-        settings = dataclasses.replace(settings, control_token=secrets.token_urlsafe(16))
-    store = store or MemoryStore.of(settings)
+    settings = with_token(settings)
+    store = store or make_store(settings)
     switches = Switches(settings.assume)
     drawings = Drawings(settings.image_cache, draw)
     uploads = Uploads(store)
@@ -121,7 +122,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
         drawings.close()
         intake.close()
 
-    app = App(routes=routes, lifespan=lifespan)
+    app = App(routes=routes, lifespan=lifespan, exception_handlers={StoreAway: _away})
     app.router.redirect_slashes = False  # the providers have not been seen to redirect
     known = {dialect.name: dialect for dialect in dialects}
     app.router.default = Strays(desks[0][1].authenticate, stage, guide, known, app.router.default)
@@ -181,6 +182,10 @@ def _unknown(dialect: Dialect) -> list[Operation]:
 
     prefixes = (dialect.prefix, *dialect.other_prefixes)
     return [Operation("unknown", "", prefix + rest, refuse) for prefix in prefixes for rest in ("", "/{path:path}")]
+
+
+async def _away(request: Request, error: Exception) -> Response:
+    return PlainTextResponse(f"{error}\n", 503)
 
 
 def _place(dialect: Dialect, operation: Operation) -> Place:

@@ -6,14 +6,17 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from understudy.contracts.check_command import check_command
-from understudy.mockserver.control_access import is_loopback
-from understudy.mockserver.settings import Settings, SettingsError, load, unknown_variables
+from understudy.mockserver.control_access import is_loopback, with_token
+from understudy.mockserver.settings import MEMORY, Settings, SettingsError, load, unknown_variables
 from understudy.mockserver.switches import parse_switches
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -58,6 +61,11 @@ def serve(config: str | None, **flags: Any) -> None:
 
     from understudy.mockserver.server import loop_factory
 
+    if settings.workers > 1 and settings.store == MEMORY:
+        raise click.ClickException(
+            f"--workers {settings.workers} needs a store that processes can share, and this one is in memory: give "
+            "--store redis://HOST:PORT/DB too, or leave --workers out."
+        )
     if not is_loopback(settings.host):
         click.echo(f"Warning: {settings.host} is not loopback: others on the network can reach this.", err=True)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -69,54 +77,83 @@ async def _serve(settings: Settings) -> None:
     import signal
 
     from understudy.mockserver.app import create_app
+    from understudy.mockserver.garbage import calm
+    from understudy.mockserver.memory_store import MemoryStore
     from understudy.mockserver.server import Server
+    from understudy.mockserver.stores import close_store, open_store
 
-    try:
-        app = create_app(settings)
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from error
-    server = Server(app, settings.host, settings.port)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
+        store, settings = await open_store(settings)
+        if settings.workers > 1:
+            await close_store(store)
+            await _serve_together(settings, stopped)
+            return
+        app = create_app(settings, store)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+    server = Server(app, settings.host, settings.port)
+    try:
         await server.start()
     except OSError as error:
-        raise click.ClickException(
-            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. "
-            "Choose another address with --host and --port; --port 0 picks a free port."
-        ) from error
-    _calm_garbage_collection()
-    click.echo(f"Listening on {server.origin}")
-    click.echo(
-        f"  WaveSpeed   base URL {server.origin}          wavespeed.Client(api_key='any', base_url='{server.origin}')\n"
-        f"  RunComfy    base URL {server.origin}/v1       in place of https://model-api.runcomfy.net/v1\n"
-        f"  Any API key works. This run's seed is {app.state.settings.seed}; stop with Ctrl-C.",
-    )
-    token = app.state.settings.control_token
-    if token != settings.control_token:
-        click.echo(f"  Calls of {server.origin}/_understudy/ need the header X-Understudy-Token: {token}")
+        raise _cannot_listen(settings, error) from error
+    calm()
+    _welcome(server.origin, settings, app.state.settings)
     await stopped.wait()
     await server.stop()
-    undelivered = await app.state.store.undelivered()
-    if undelivered:
-        told = ", ".join(f"{count} of key {key[:4]}…" for key, count in undelivered.items())
-        click.echo(f"Webhooks not delivered: {told}.", err=True)
+    if isinstance(store, MemoryStore):
+        undelivered = await store.undelivered()
+        if undelivered:
+            told = ", ".join(f"{count} of key {key[:4]}…" for key, count in undelivered.items())
+            click.echo(f"Webhooks not delivered: {told}.", err=True)
+    await close_store(store)
 
 
-def _calm_garbage_collection() -> None:
-    """Searching for cycles dominates the slowest answers. What survives one search is a job, a connection, or was here
-    at the start: none is part of a cycle, so it is searched no more and goes when the last reference to it does."""
-    import gc
+async def _serve_together(settings: Settings, stopped: asyncio.Event) -> None:
+    import asyncio
 
-    def freeze(event: str, details: dict[str, int]) -> None:
-        if event == "stop":
-            gc.freeze()
+    from understudy.mockserver.server import origin_of
+    from understudy.mockserver.workers import WorkerFailed, Workers, listen
 
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(2_000, 10, 10)
-    gc.callbacks.append(freeze)
+    try:
+        listening = listen(settings.host, settings.port)
+    except OSError as error:
+        raise _cannot_listen(settings, error) from error
+    asked, settings = settings, with_token(settings)
+    with listening:
+        workers = Workers(settings, listening, lambda text: click.echo(text, err=True))
+        try:
+            await workers.start()
+            _welcome(origin_of(settings.host, listening), asked, settings)
+            click.echo(f"  {settings.workers} workers share {settings.store}.")
+            ended = asyncio.ensure_future(workers.failed())
+            over = asyncio.ensure_future(stopped.wait())
+            await asyncio.wait({ended, over}, return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                ended.result()
+            await workers.stop()
+        except WorkerFailed:
+            raise click.ClickException("A worker cannot be begun: what it says is above.") from None
+
+
+def _welcome(origin: str, asked: Settings, used: Settings) -> None:
+    click.echo(f"Listening on {origin}")
+    click.echo(
+        f"  WaveSpeed   base URL {origin}          wavespeed.Client(api_key='any', base_url='{origin}')\n"
+        f"  RunComfy    base URL {origin}/v1       in place of https://model-api.runcomfy.net/v1\n"
+        f"  Any API key works. This run's seed is {used.seed}; stop with Ctrl-C.",
+    )
+    if used.control_token != asked.control_token:
+        click.echo(f"  Calls of {origin}/_understudy/ need the header X-Understudy-Token: {used.control_token}")
+
+
+def _cannot_listen(settings: Settings, error: OSError) -> click.ClickException:
+    return click.ClickException(
+        f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. "
+        "Choose another address with --host and --port; --port 0 picks a free port."
+    )
 
 
 @main.command()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hmac
 import ipaddress
+import secrets
 
 from understudy.mockserver.control_asked import Wrong
+from understudy.mockserver.settings import Settings
 
 HEADER = b"x-understudy-token"
 
@@ -16,6 +19,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower().rstrip(".") == "localhost" or host.lower().endswith(".localhost")
+
+
+def with_token(settings: Settings) -> Settings:
+    """The same settings, with a control token that is drawn now if one is needed and none was given."""
+    if settings.control_token is not None or is_loopback(settings.host):
+        return settings
+    return dataclasses.replace(settings, control_token=secrets.token_urlsafe(16))
 
 
 class Access:

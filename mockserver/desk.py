@@ -120,6 +120,7 @@ class Desk:
 
         most = self._limits.images
         acting = call.acting
+        noted = call.notes
 
         def make(turn: Turn) -> Job:
             if submission.price > turn.balance:
@@ -139,7 +140,10 @@ class Desk:
                 habits=self._habits,
                 again=turn.again,
             )
-            return job if acting is None or failure is not None else self._bend(call, acting, job, turn)
+            if acting is None or failure is not None:
+                return job
+            call.notes = noted  # a store that is shared may ask for a job more than once
+            return self._bend(call, acting, job, turn)
 
         found = await self.store.submit(tenant, self.dialect.name, make, capacity=self._limits.capacity)
         call.job, call.phase = found.job, Phase.QUEUED

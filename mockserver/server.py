@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -19,6 +20,9 @@ from understudy.mockserver.connection import KEEP_ALIVE, Connection, Lane, State
 
 T = TypeVar("T")
 
+BACKLOG = 2_048
+"""Connections that may wait to be taken."""
+
 GRACE = 0.05
 """Seconds that requests under way have to be answered when the server stops."""
 
@@ -32,18 +36,34 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
+def origin_of(host: str, listening: Any) -> str:
+    """Where a listening socket of that host is found."""
+    port = listening.getsockname()[1]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 class Server:
     """One listening socket in front of an application. `origin` is known once it has started.
 
-    A connection that has been idle for `keep_alive` seconds is closed.
+    A connection that has been idle for `keep_alive` seconds is closed. With a socket that is `listening`, that is taken
+    in place of host and port: several processes may have the same.
     """
 
-    def __init__(self, app: ASGIApp, host: str = "127.0.0.1", port: int = 0, *, keep_alive: float = KEEP_ALIVE) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        keep_alive: float = KEEP_ALIVE,
+        listening: socket.socket | None = None,
+    ) -> None:
         self.origin = ""
         self._keep_alive = keep_alive
         self._app = app
         self._host = host
         self._port = port
+        self._listening = listening
         self._stopping = False
         self._state = State()
 
@@ -72,12 +92,14 @@ class Server:
             return Connection(config, self._state, self._lifespan.state, lane, self._keep_alive)
 
         try:
-            self._listener = await loop.create_server(connect, self._host, self._port, backlog=2048)
+            if self._listening is None:
+                self._listener = await loop.create_server(connect, self._host, self._port, backlog=BACKLOG)
+            else:
+                self._listener = await loop.create_server(connect, sock=self._listening, backlog=BACKLOG)
         except OSError:
             await self._lifespan.shutdown()
             raise
-        port = self._listener.sockets[0].getsockname()[1]
-        self.origin = f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{port}"
+        self.origin = origin_of(self._host, self._listener.sockets[0])
         self._tick()
 
     async def stop(self) -> None:
