@@ -18,6 +18,7 @@ from understudy.mockserver.events import Events
 from understudy.mockserver.exchange import Call, json_reply, read_body, read_head, send_reply
 from understudy.mockserver.refusals import TooLarge, Unauthenticated
 from understudy.mockserver.settings import Settings
+from understudy.mockserver.store import StoreAway
 
 LAST = b"last-event-id"
 """Where a listener that comes back says what it heard last."""
@@ -43,6 +44,8 @@ class ControlEndpoint:
                 return
         except Wrong as wrong:
             answer = Answer(wrong.status, wrong.shown())
+        except StoreAway as away:
+            answer = Answer(503, Wrong("", None, f"{away} Try again once it is back.").shown())
         except ClientDisconnect:
             return  # what has not been said to the end has not been asked for
         await send_reply(scope, send, json_reply(answer.status, answer.content))

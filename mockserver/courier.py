@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from understudy.mockserver.jobs import Job
 from understudy.mockserver.posting import open_client, post
 from understudy.mockserver.refusals import BadWebhook, HostRefused
 from understudy.mockserver.settings import Settings
-from understudy.mockserver.store import Store
+from understudy.mockserver.store import Store, StoreAway
 from understudy.mockserver.switches import Switches
 from understudy.mockserver.webhook_hosts import Target, parse_address, parse_target
 from understudy.mockserver.webhooks import ID_LENGTHS, Attempt, Delivery, headers, make_secret
@@ -104,7 +105,9 @@ class Courier:
             attempt = Attempt(0, None, f"{refusal.host} ({refusal.address}) is not among webhook_hosts")
         except Exception as error:
             attempt = Attempt(0, None, f"{type(error).__name__}: {error}")
-        await self._store.settle(delivery, attempt, self._settings.webhook_backoff)
+        # While the store is away nobody learns of the attempt: the lease runs out, and somebody delivers once more.
+        with contextlib.suppress(StoreAway):
+            await self._store.settle(delivery, attempt, self._settings.webhook_backoff)
 
     async def _post(self, client: httpx.AsyncClient, delivery: Delivery) -> int:
         """The receiver's status. Its addresses are checked once more: a name may have changed since it was admitted."""

@@ -11,10 +11,12 @@ from understudy.mockserver.dialect import Dialect, Operation
 from understudy.mockserver.exchange import Call, Reply, read_body, read_head, send_reply
 from understudy.mockserver.refusals import Refusal, TooLarge
 from understudy.mockserver.stage import Part, Stage
+from understudy.mockserver.store import StoreAway
 
 
 class Endpoint:
-    """An operation as an ASGI application: authenticates, reads the body, answers or refuses."""
+    """An operation as an ASGI application: authenticates, reads the body, answers or refuses. Whatever the store cannot
+    keep has not been answered: while it is away, that is a 503 in the provider's shape."""
 
     def __init__(
         self,
@@ -32,6 +34,7 @@ class Endpoint:
         self._streams = operation.streams
         self._body_limit = body_limit if operation.method == "POST" and not operation.streams else None
         self._stage = stage
+        self._away = dialect.fail(503, None)
         self._part = Part(operation.name, operation.handle, dialect)
         self._too_large = Part(operation.name, refuse, dialect)
 
@@ -53,7 +56,11 @@ class Endpoint:
             return
         except ClientDisconnect:
             return  # what has not been said to the end has not been asked for
-        await send_reply(scope, send, await self._stage.play(tenant, part, call))
+        try:
+            reply = await self._stage.play(tenant, part, call)
+        except StoreAway:
+            reply = self._away
+        await send_reply(scope, send, reply)
 
     async def answer(self, call: Call) -> Reply:
         """The reply to a call whose body is there, as far as the operation does not stream it."""
@@ -62,7 +69,10 @@ class Endpoint:
         except Refusal as refusal:
             return await self._turn_away(call, refusal)
         too_large = self._body_limit is not None and len(call.body) > self._body_limit
-        return await self._stage.play(tenant, self._too_large if too_large else self._part, call)
+        try:
+            return await self._stage.play(tenant, self._too_large if too_large else self._part, call)
+        except StoreAway:
+            return self._away
 
     async def _turn_away(self, call: Call, refusal: Refusal) -> Reply:
         reply = self._refuse(refusal)

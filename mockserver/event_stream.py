@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import aclosing
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
 from understudy.mockserver.events import Event, Events
+from understudy.mockserver.store import StoreAway
 
 HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
 HEARTBEAT = b": still here\n\n"
 
 
 async def stream(events: Events, scope: Scope, receive: Receive, send: Send) -> None:
-    """Sends events for as long as the listener is there. Each is sent when the one before it has gone out, so that
-    nothing piles up for one that reads slowly."""
+    """Sends events for as long as the listener and the store are there. Each is sent when the one before it has gone
+    out, so that nothing piles up for one that reads slowly. Whoever is cut off comes back with the last event's id."""
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     if scope["method"] == "HEAD":
         await send({"type": "http.response.body", "body": b""})
@@ -30,7 +32,9 @@ async def stream(events: Events, scope: Scope, receive: Receive, send: Send) -> 
         sending.cancel()
         await asyncio.wait({gone, sending})
     if not sending.cancelled():
-        sending.result()
+        with contextlib.suppress(StoreAway):
+            sending.result()
+        await send({"type": "http.response.body", "body": b""})
 
 
 def written(event: Event) -> bytes:

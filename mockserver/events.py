@@ -94,6 +94,9 @@ class Events:
             finally:
                 heard.cancel()
                 await asyncio.wait({heard})
+                away = not heard.cancelled() and heard.exception()
+            if away:
+                raise away
             await asyncio.sleep(min(rest, 1.0))
 
     async def _begin(self) -> None:

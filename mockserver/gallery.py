@@ -18,8 +18,8 @@ from understudy.mockserver.jobs import Job, Phase
 from understudy.mockserver.outputs import OutputFile, index_of, parse_file, path_of
 from understudy.mockserver.ranges import parse_range
 from understudy.mockserver.stage import Part, Stage
-from understudy.mockserver.storage import NOT_FOUND, NoFile, Storage
-from understudy.mockserver.store import Store
+from understudy.mockserver.storage import AWAY, NOT_FOUND, NoFile, Storage
+from understudy.mockserver.store import Store, StoreAway
 
 Draw = Callable[[ImageSpec], bytes]
 
@@ -98,6 +98,12 @@ class Gallery:
         await send_reply(scope, send, await self.answer(call))
 
     async def answer(self, call: Call) -> Reply:
+        try:
+            return await self._play(call)
+        except StoreAway:
+            return AWAY
+
+    async def _play(self, call: Call) -> Reply:
         found = await self._find(call.params["file"])
         if found is None:
             return NOT_FOUND

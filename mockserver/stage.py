@@ -22,7 +22,7 @@ from understudy.mockserver.journal import BODY_KEPT, Entry
 from understudy.mockserver.masking import likely_keys, mask, mask_body
 from understudy.mockserver.refusals import Refusal
 from understudy.mockserver.rules import POLLS, UNUSED, Acting, Rule, merge
-from understudy.mockserver.store import Entrance, Store
+from understudy.mockserver.store import Entrance, Store, StoreAway
 from understudy.mockserver.tenant_names import name_of
 from understudy.mockserver.traces import announced, is_text, replaced, spoilt
 from understudy.mockserver.wires import SILENT
@@ -73,6 +73,9 @@ class Stage:
         except asyncio.CancelledError:
             call.notes += ("the server stopped, or dropped the connection, before the answer",)
             raise
+        except StoreAway as away:
+            call.notes += (str(away),)
+            reply = part.dialect.fail(503, None)
         except Exception as error:
             call.notes += (f"an error of the server's own: {error!r}",)
             reply = CRASHED

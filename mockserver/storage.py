@@ -13,6 +13,9 @@ NOT_FOUND = Reply(404, b"Not found\n", PLAIN)
 """There is no such file: never, not yet, or no more. How the providers' networks say so is not on record: assumed, as
 everything here is."""
 
+AWAY = Reply(503, b"Service unavailable\n", PLAIN)
+"""Whether there is such a file cannot be known at the moment."""
+
 
 class NoFile(Refusal):
     """There is no such file."""
