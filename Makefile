@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test check release bench browser clean
+.PHONY: serve test check release shared bench browser clean
 
 serve: .venv/ready
 	$(BIN)/understudy serve
@@ -18,6 +18,8 @@ test: check
 check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/hadolint examples/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec examples/compose.yaml
 	rm -rf build
 	$(BIN)/python -m build --wheel --no-isolation --outdir build/wheel . >build.log 2>&1 || { cat build.log; exit 1; }
 	rm -rf build.log build/lib build/bdist.*
@@ -30,11 +32,16 @@ check: .venv/ready
 release: .venv/ready
 	$(BIN)/python -m pytest -q tests/release.py
 
+# All that is tested over the wire, with the store in Redis or Valkey.
+shared: .venv/ready
+	TEST_STORE=redis $(BIN)/python -m pytest tests
+
 # Needs wrk and two idle cores: docs/benchmarks.md.
 bench: .venv/ready
 	$(BIN)/python benchmarks/cycle.py --check
 	$(BIN)/python benchmarks/serving.py --check
 	$(BIN)/python benchmarks/images.py --check
+	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	$(BIN)/python benchmarks/plugin.py --check
 	$(BIN)/python benchmarks/contract.py --check
