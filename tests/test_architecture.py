@@ -22,6 +22,8 @@ NEEDED = {
     "fixtures/routing.py": {"httpx", "respx"},  # itself imported when somebody asks for it
     # What nobody imports who does not check: the suite's own modules.
     "contracts/suite.py": {"pytest"},
+    "contracts/live.py": {"httpx", "pytest"},
+    "contracts/spending.py": {"httpx"},
     "contracts/provider_properties.py": {"hypothesis", "PIL"},
     "contracts/trouble_properties.py": {"hypothesis"},
     "contracts/allowed.py": {"hypothesis"},
