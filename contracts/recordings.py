@@ -1,0 +1,237 @@
+"""Reads recordings of a provider: HAR files, VCR cassettes, and JSON lines, a journal's or our recorder's."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from understudy.contracts.exchanges import KEY, UNTOLD, WRONG_KEY, Cut, Exchange, Text, parsed
+from understudy.contracts.findings import Unable
+from understudy.contracts.probes import WRONG_KEYS
+from understudy.contracts.secrecy import Scrubber, key_in
+
+OURS = {"wavespeed": "wavespeed.ai", "runcomfy": "runcomfy.net"}
+"""The provider's own domain. Where a recording has it, what it says of other hosts is about something else."""
+
+_FORMS = "expected a HAR file, a VCR cassette (YAML or JSON), or the JSON lines of a journal or of `understudy record`"
+
+
+def read_recording(path: Path, provider: str, scrubber: Scrubber) -> list[Exchange]:
+    """The exchanges of a recording, in order. The keys that it holds become secrets of the scrubber. Raises Unable."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Unable(f"{path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError:
+        raise Unable(f"{path} is no text: {_FORMS}.") from None
+    name = path.name
+    try:
+        found = list(_exchanges(name, text, provider, scrubber))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        told = f"{type(error).__name__} {error}"
+        raise Unable(f"{name} cannot be read as a recording ({scrubber.text(told)}): {_FORMS}.") from None
+    hosts = [exchange.host for exchange in found]
+    if any(_is_ours(host, provider) for host in hosts):
+        return [exchange for exchange in found if _is_ours(exchange.host, provider)]
+    return found
+
+
+def line_of(exchange: Exchange, scrubber: Scrubber) -> str:
+    """An exchange as a line of a recording, with nothing secret in it."""
+    line = {
+        "at": round(exchange.at, 1),
+        "took": None if exchange.took is None else round(exchange.took, 1),
+        "method": exchange.method,
+        "target": scrubber.text(exchange.target),
+        "auth": exchange.auth,
+        **_told("request", scrubber.value(exchange.sent)),
+        "status": exchange.status,
+        "headers": scrubber.headers(exchange.headers),
+        **_told("response", scrubber.value(exchange.body)),
+    }
+    return json.dumps(line, ensure_ascii=False) + "\n"
+
+
+def _told(name: str, body: Any) -> dict[str, Any]:
+    return {f"{name}_text": str(body)} if isinstance(body, Text) else {name: body}
+
+
+def _is_ours(host: str, provider: str) -> bool:
+    domain = OURS[provider]
+    return host == domain or host.endswith(f".{domain}")
+
+
+def _exchanges(name: str, text: str, provider: str, scrubber: Scrubber) -> Iterator[Exchange]:
+    if not text.strip():
+        return
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        whole = None
+    if isinstance(whole, Mapping) and "log" in whole:
+        yield from _har(name, whole["log"]["entries"], scrubber)
+    elif isinstance(whole, Mapping) and "interactions" in whole:
+        yield from _cassette(name, whole["interactions"], scrubber)
+    elif whole is None and not text.lstrip().startswith("{"):
+        yield from _cassette(name, _yaml(text)["interactions"], scrubber)
+    else:
+        for number, line in enumerate(text.splitlines(), 1):
+            if line.strip():
+                yield from _line(f"{name}, line {number}", json.loads(line), provider)
+
+
+def _yaml(text: str) -> Any:
+    try:
+        import yaml
+    except ModuleNotFoundError as error:
+        raise Unable(f"{error}: `pip install 'understudy[drift]'` has what reading YAML needs.") from error
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"no YAML: {type(error).__name__}") from None
+
+
+def _line(where: str, line: Mapping[str, Any], provider: str) -> Iterator[Exchange]:
+    if "operation" in line:
+        yield from _journal(where, line, provider)
+        return
+    yield Exchange(
+        where=where,
+        method=line["method"],
+        target=line["target"],
+        auth=line["auth"],
+        sent=_kept(line, "request"),
+        status=line["status"],
+        headers=line["headers"],
+        body=_kept(line, "response"),
+        took=line["took"],
+        at=line["at"],
+    )
+
+
+def _kept(line: Mapping[str, Any], name: str) -> Any:
+    return Text(line[f"{name}_text"]) if f"{name}_text" in line else line[name]
+
+
+def _journal(where: str, line: Mapping[str, Any], provider: str) -> Iterator[Exchange]:
+    """An exchange that a fake was told to spoil says nothing of the contract."""
+    if line["provider"] != provider or line["rules"] or line["broken"]:
+        return
+    yield Exchange(
+        where=where,
+        method=line["method"],
+        target=line["target"],
+        auth=KEY,
+        sent=_journalled(line["request"]),
+        status=line["status"],
+        body=_journalled(line["response"]),
+        took=line["took"] / 1000 if line.get("took") is not None else None,
+        at=line["at"],
+    )
+
+
+def _journalled(body: Any) -> Any:
+    if not isinstance(body, str):
+        return body
+    return Cut(body) if body.endswith(("bytes in all]", "…", "are no text]")) else Text(body)
+
+
+def _har(name: str, entries: Iterable[Mapping[str, Any]], scrubber: Scrubber) -> Iterator[Exchange]:
+    for number, entry in enumerate(entries, 1):
+        request, answer = entry["request"], entry["response"]
+        content = answer.get("content", {})
+        raw = content.get("text")
+        body = base64.b64decode(raw) if raw and content.get("encoding") == "base64" else raw
+        started = entry.get("startedDateTime")
+        headers = {one["name"].lower(): one["value"] for one in answer.get("headers", ())}
+        if "content-type" not in headers and content.get("mimeType"):
+            headers["content-type"] = content["mimeType"]
+        yield _exchange(
+            f"{name}, entry {number}",
+            request["method"],
+            request["url"],
+            {one["name"].lower(): one["value"] for one in request.get("headers", ())},
+            request.get("postData", {}).get("text"),
+            answer["status"] or None,
+            headers,
+            body,
+            entry.get("time"),
+            datetime.fromisoformat(started).timestamp() * 1000 if started else float(number),
+            scrubber,
+        )
+
+
+def _cassette(name: str, interactions: Iterable[Mapping[str, Any]], scrubber: Scrubber) -> Iterator[Exchange]:
+    for number, one in enumerate(interactions, 1):
+        request, answer = one["request"], one["response"]
+        status = answer["status"]
+        yield _exchange(
+            f"{name}, interaction {number}",
+            request["method"],
+            request["uri"],
+            _first_values(request.get("headers")),
+            _cassette_body(request.get("body")),
+            status["code"] if isinstance(status, Mapping) else status,
+            _first_values(answer.get("headers")),
+            _cassette_body(answer.get("body")),
+            None,
+            float(number),
+            scrubber,
+        )
+
+
+def _first_values(headers: Mapping[str, Any] | None) -> dict[str, str]:
+    found = {}
+    for name, value in (headers or {}).items():
+        first = value[0] if isinstance(value, list) and value else value
+        found[str(name).lower()] = first.decode("latin-1") if isinstance(first, bytes) else str(first)
+    return found
+
+
+def _cassette_body(body: Any) -> bytes | str | None:
+    if isinstance(body, Mapping):
+        encoded = body.get("base64_string")
+        body = body.get("string") if encoded is None else base64.b64decode(encoded)
+    if isinstance(body, bytes) and body[:2] == b"\x1f\x8b":
+        return zlib.decompress(body, wbits=31)
+    return body if isinstance(body, bytes | str) else None
+
+
+def _exchange(
+    where: str,
+    method: str,
+    url: str,
+    asked: Mapping[str, str],
+    sent: bytes | str | None,
+    status: int | None,
+    headers: Mapping[str, str],
+    body: bytes | str | None,
+    took: float | None,
+    at: float,
+    scrubber: Scrubber,
+) -> Exchange:
+    parts = urlsplit(url)
+    authorization = asked.get("authorization")
+    key = key_in(authorization) if authorization is not None else None
+    if key:
+        scrubber.also(key)
+    auth = UNTOLD if key is None else WRONG_KEY if key in ("", WRONG_KEYS) else KEY
+    return Exchange(
+        where=where,
+        method=method,
+        target=f"{parts.path}?{parts.query}" if parts.query else parts.path,
+        auth=auth,
+        sent=parsed(sent),
+        status=status,
+        headers=headers,
+        body=parsed(body),
+        took=took,
+        at=at,
+        host=(parts.hostname or "").lower(),
+    )
