@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from understudy.contracts.check_command import check_command
+from understudy.contracts.drift_command import drift_command
+from understudy.contracts.record_command import record_command, replay_command
 from understudy.mockserver.control_access import is_loopback, with_token
 from understudy.mockserver.settings import MEMORY, Settings, SettingsError, load, unknown_variables
 from understudy.mockserver.switches import parse_switches
@@ -224,4 +226,24 @@ def _own_server(assume: Mapping[str, str]) -> Iterator[str]:
         yield origin
 
 
+def _serve_app(app: Any, host: str, port: int) -> None:
+    import signal
+    import threading
+
+    from understudy.mockserver.server import running
+
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    try:
+        with running(app, host, port) as origin:
+            click.echo(f"Listening on {origin}")
+            stopped.wait()
+    except OSError as error:
+        raise click.ClickException(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
+
+
 main.add_command(check_command(_own_server, parse_switches))
+main.add_command(drift_command())
+main.add_command(record_command(_serve_app))
+main.add_command(replay_command(_serve_app))
