@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from understudy.contracts.actor import Actor
 from understudy.contracts.client import PARTS, Account, Factory
@@ -17,6 +17,9 @@ from understudy.contracts.scenario import Scenario
 from understudy.contracts.stagehand import Stagehand
 from understudy.contracts.talk import Talk
 from understudy.contracts.trial import Limits, Trial
+
+if TYPE_CHECKING:
+    import httpx
 
 LIMITS = Limits(poll_interval=0.005, timeout=5.0, patience=10.0)
 """Where time is virtual."""
@@ -39,7 +42,8 @@ class Harness:
     `understudy serve --assume`. `examples` is how many are tried of each property, in place of its own number, but no
     more of those that wait in real time; without a control API each may cost money, so it is one unless said otherwise.
     The same `seed` tries the same examples. `database` is a folder that keeps what broke, to be tried first the next
-    time. `importable` is where a test finds the factory, as `module:name`, if that is not where it says itself.
+    time. `importable` is where a test finds the factory, as `module:name`, if that is not where it says itself. All
+    goes through `transport` where one is given, which may raise NotApplicable.
 
     Raises Unable when nothing answers at the origin, and when there is a client to be checked but no understudy.
     """
@@ -58,6 +62,7 @@ class Harness:
         database: str | None = None,
         limits: Limits | None = None,
         importable: str = "",
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         import httpx
 
@@ -74,7 +79,7 @@ class Harness:
         self._token = token
         self._abandoned = 0
         try:
-            self._http = httpx.Client(base_url=self.origin, timeout=30, trust_env=False)
+            self._http = httpx.Client(base_url=self.origin, timeout=30, trust_env=False, transport=transport)
             self.controlled = Stagehand(self._http, key).version() is not None
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise Unable(f"Nothing answers at {origin}: {error}.") from error

@@ -14,7 +14,7 @@ from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
 from understudy.contracts.actor import Stuck
-from understudy.contracts.findings import Broken, Unable
+from understudy.contracts.findings import Broken, NotApplicable, Unable
 from understudy.contracts.properties import Property
 from understudy.contracts.scenario import Scenario
 
@@ -45,7 +45,7 @@ class Search:
         )
         self._breaks: list[Broken] = []
         self._first = 0.0
-        self._unable: Unable | None = None
+        self._unable: NotApplicable | Unable | None = None
 
     def scenarios(self, found: Property, provider: str, attempt: Callable[[Scenario], None]) -> None:
         """Raises Broken, with the smallest case that was found."""
@@ -76,7 +76,7 @@ class Search:
             if not shrinks or isinstance(broken, Stuck) or time.monotonic() - self._first > SHRINKING:
                 raise Enough from None
             raise
-        except Unable as unable:
+        except (NotApplicable, Unable) as unable:
             self._unable = unable
             raise Enough from None
 
