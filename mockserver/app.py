@@ -6,19 +6,20 @@ import dataclasses
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Protocol
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from understudy.contracts import catalogue
 from understudy.contracts.catalogue import Model
 from understudy.mockserver.connection import Answerer
 from understudy.mockserver.control import Control
 from understudy.mockserver.control_access import with_token
-from understudy.mockserver.control_http import ControlEndpoint
 from understudy.mockserver.courier import Courier
 from understudy.mockserver.desk import Desk
 from understudy.mockserver.diagnosis import Guide, Place
@@ -29,6 +30,7 @@ from understudy.mockserver.gallery import Draw, Drawings, Gallery
 from understudy.mockserver.images import draw
 from understudy.mockserver.intake import Intake
 from understudy.mockserver.key_rules import KeyRules
+from understudy.mockserver.late import Late
 from understudy.mockserver.limits import limits_of
 from understudy.mockserver.openapi import Documents
 from understudy.mockserver.outputs import file_of
@@ -107,11 +109,12 @@ def create_app(settings: Settings | None = None, store: Store | None = None, dra
                 submits.update((prefix + model_id, (endpoint, model_id)) for model_id in served[dialect.name])
     gallery = Gallery(store, drawings, stage, served)
     control = Control(store, settings, tuple(dialect.name for dialect in dialects), courier.secret)
+    controlled = Late(partial(_control_endpoint, control, settings))
     routes += [
         *uploads.routes(),
         Route("/{folder:path}output/{file}", gallery, methods=["GET"], name="output"),
         *Documents(served, settings.assume).routes(),
-        *(Route(path, ControlEndpoint(control, settings)) for path in ("/_understudy", "/_understudy/{path:path}")),
+        *(Route(path, controlled) for path in ("/_understudy", "/_understudy/{path:path}")),
     ]
 
     @asynccontextmanager
@@ -172,6 +175,12 @@ class HotPath:
             file = file_of(target.decode("latin-1"))
             return (self._gallery, {"file": file}) if file is not None else None
         return None
+
+
+def _control_endpoint(control: Control, settings: Settings) -> ASGIApp:
+    from understudy.mockserver.control_http import ControlEndpoint
+
+    return ControlEndpoint(control, settings)
 
 
 def _unknown(dialect: Dialect) -> list[Operation]:

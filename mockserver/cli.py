@@ -58,9 +58,12 @@ def serve(config: str | None, **flags: Any) -> None:
     Every setting is also an environment variable (UNDERSTUDY_QUEUE_TIME) and a key of the TOML file (queue_time);
     a flag beats the environment, which beats the file.
     """
-    settings = _load(config, flags)
     import asyncio
 
+    from understudy.mockserver.garbage import hold
+
+    hold()
+    settings = _load(config, flags)
     from understudy.mockserver.server import loop_factory
 
     if settings.workers > 1 and settings.store == MEMORY:
@@ -91,6 +94,7 @@ async def _serve(settings: Settings) -> None:
         store, settings = await open_store(settings)
         if settings.workers > 1:
             await close_store(store)
+            calm()
             await _serve_together(settings, stopped)
             return
         app = create_app(settings, store)

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from understudy.mockserver.control_asked import Asked, Wrong, unknown
-from understudy.mockserver.control_clock import ClockCalls
-from understudy.mockserver.control_jobs import JobCalls
-from understudy.mockserver.control_records import RecordCalls
-from understudy.mockserver.control_rules import RuleCalls
-from understudy.mockserver.control_server import ServerCalls
-from understudy.mockserver.events import Events, parse_cursor
 from understudy.mockserver.settings import Settings
 from understudy.mockserver.store import Store
-from understudy.mockserver.timekeeping import Timekeeper
 
-VERSION = 1
-"""Of this interface: it changes when a client that was right would be so no more."""
+if TYPE_CHECKING:
+    from understudy.mockserver.control_calls import Call
+    from understudy.mockserver.events import Events
 
 
 class Answer(NamedTuple):
@@ -27,42 +20,6 @@ class Answer(NamedTuple):
 
     status: int
     content: Any
-
-
-EVENTS = "events"
-"""The one call whose answer has no end."""
-
-Perform = Callable[[Asked], Awaitable[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One row of the table: what is answered where. `query` names the parameters that there may be; `takes` and
-    `answers` are the names of schemas in the OpenAPI document. A `keyless` call is for everybody."""
-
-    method: str
-    path: str
-    summary: str
-    perform: Perform
-    query: tuple[str, ...] = ()
-    takes: str | None = None
-    answers: str = ""
-    status: int = 200
-    keyless: bool = False
-
-    @property
-    def name(self) -> str:
-        """What the OpenAPI document calls it."""
-        words = re.sub("[^a-z]+", " ", f"{self.method.lower()} {self.path}").split()
-        return "_".join(words)
-
-    def match(self, parts: Sequence[str]) -> dict[str, str] | None:
-        """The parameters in a path that is of this form; None for any other path."""
-        own = self.path.split("/")
-        pairs = list(zip(own, parts, strict=False))
-        if len(own) != len(parts) or any(one not in (part, "{id}") for one, part in pairs):
-            return None
-        return {one.strip("{}"): part for one, part in pairs if one == "{id}"}
 
 
 class Control:
@@ -75,16 +32,16 @@ class Control:
         self, store: Store, settings: Settings, providers: Sequence[str], secret: Callable[[str], str]
     ) -> None:
         self._store = store
+        self._settings = settings
         self._providers = providers
-        timekeeper = Timekeeper(store, providers, settings.webhook_timeout)
-        self.calls = _table(
-            ServerCalls(store, settings, VERSION),
-            RuleCalls(store),
-            ClockCalls(store, timekeeper),
-            JobCalls(store, providers),
-            RecordCalls(store, providers, secret),
-            self._document,
-        )
+        self._secret = secret
+
+    @cached_property
+    def calls(self) -> tuple[Call, ...]:
+        """All that there are. Imported and made when first asked for: most servers are never controlled."""
+        from understudy.mockserver.control_calls import table
+
+        return table(self._store, self._settings, self._providers, self._secret, self._document)
 
     async def answer(
         self, tenant: str, method: str, path: str, query: Mapping[str, str], body: object, *, origin: str = ""
@@ -106,6 +63,8 @@ class Control:
     def listen(self, tenant: str, after: str | None = None) -> Events:
         """What happens to a tenant from now on, or `after` the number of an exchange or an event's own id. Raises
         Wrong."""
+        from understudy.mockserver.events import Events, parse_cursor
+
         cursor = None if after is None else parse_cursor(after)
         if after is not None and cursor is None:
             expected = "expected the number of an exchange, or the id of an event"
@@ -113,7 +72,7 @@ class Control:
         return Events(self._store, self._providers, tenant, cursor)
 
     async def _document(self, asked: Asked) -> Any:
-        from understudy.mockserver.control_openapi import openapi  # late: a server starts without it
+        from understudy.mockserver.control_openapi import openapi
 
         return openapi(self.calls, self._providers, asked.origin)
 
@@ -130,42 +89,3 @@ class Control:
             raise Wrong("method", method, message, methods, status=405)
         paths = list(dict.fromkeys(call.path for call in self.calls))
         raise unknown("path", path, path, f"There is no call {path!r} of the control API.", paths, status=404)
-
-
-async def _stream(asked: Asked) -> Any:
-    raise Wrong("path", EVENTS, "events is a stream: ask for it over HTTP, or in Python with Control.listen.")
-
-
-def _table(
-    server: ServerCalls, rules: RuleCalls, clock: ClockCalls, jobs: JobCalls, records: RecordCalls, document: Perform
-) -> tuple[Call, ...]:
-    found = ("after", "operation", "provider", "job", "status", "limit")
-    some = ("provider", "state", "limit")
-    return (
-        Call("GET", "health", "Whether the server is there", server.health, answers="health", keyless=True),
-        Call("GET", "version", "Which versions, and the seed", server.version, answers="version", keyless=True),
-        Call("GET", "openapi.json", "This document", document, answers="document", keyless=True),
-        Call("POST", "reset", "Make the key anew, as if it had never been used", server.reset, answers="reset"),
-        Call("GET", "rules", "All rules, and what has become of each", rules.list_all, answers="rules"),
-        Call("POST", "rules", "Add rules", rules.add, takes="new_rules", answers="rules", status=201),
-        Call("DELETE", "rules", "Remove all rules", rules.clear, answers="removed"),
-        Call("GET", "rules/{id}", "One rule", rules.show, answers="rule"),
-        Call("DELETE", "rules/{id}", "Remove one rule", rules.remove, answers="removed"),
-        Call("GET", "clock", "The key's clock", clock.show, answers="clock"),
-        Call("PUT", "clock", "Let time pass otherwise from here", clock.change, takes="mode", answers="clock"),
-        Call("POST", "clock/advance", "Set the clock forward", clock.advance, takes="advance", answers="passage"),
-        Call("POST", "clock/idle", "Let all happen that is to come", clock.idle, answers="idle"),
-        Call("GET", "jobs", "Jobs, oldest first", jobs.list_all, query=some, answers="jobs"),
-        Call("GET", "jobs/{id}", "One job, its future included", jobs.show, answers="whole_job"),
-        Call("POST", "jobs/{id}/finish", "Let a job succeed now", jobs.finish, answers="whole_job"),
-        Call("POST", "jobs/{id}/fail", "Let a job fail now", jobs.fail, takes="failure", answers="whole_job"),
-        Call("POST", "jobs/{id}/cancel", "Let a job be cancelled now", jobs.cancel, answers="whole_job"),
-        Call("POST", "jobs/{id}/timeout", "Let a job time out now", jobs.time_out, answers="whole_job"),
-        Call("GET", "journal", "Exchanges, oldest first", records.journal, query=found, answers="journal"),
-        Call("GET", "ledger", "Money, and what was submitted twice", records.ledger, answers="ledger"),
-        Call(
-            "GET", "verdict", "What the client does wrong", records.verdict, query=("fastest_poll",), answers="verdict"
-        ),
-        Call("GET", "webhooks", "Webhooks and their attempts", records.webhooks, answers="webhooks"),
-        Call("GET", EVENTS, "What happens, as it happens", _stream, query=("after",), answers="events"),
-    )

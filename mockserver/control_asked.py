@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +37,8 @@ def unknown(
     field: str, given: object, name: str, sentence: str, exists: Collection[str], *, status: int = 422
 ) -> Wrong:
     """For a name that is none. `sentence` says so; the nearest that there is is added to it."""
+    import difflib  # late, as wherever somebody errs
+
     near = difflib.get_close_matches(name[:80], exists, n=1)  # what nobody means is long
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return Wrong(field, given, sentence + hint, tuple(exists), status)

@@ -10,9 +10,10 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from understudy.mockserver.bearer import read_key
-from understudy.mockserver.control import EVENTS, Answer, Control
+from understudy.mockserver.control import Answer, Control
 from understudy.mockserver.control_access import HEADER, Access
 from understudy.mockserver.control_asked import Asked, Wrong
+from understudy.mockserver.control_calls import EVENTS
 from understudy.mockserver.event_stream import stream
 from understudy.mockserver.events import Events
 from understudy.mockserver.exchange import Call, json_reply, read_body, read_head, send_reply

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from understudy.mockserver.control import EVENTS, VERSION, Call
+from understudy.mockserver.control_calls import EVENTS, VERSION, Call
 from understudy.mockserver.control_jobs import STATES
 from understudy.mockserver.control_records import ALL_OPERATIONS
 from understudy.mockserver.control_schemas import INTEGER, TEXT, WORDS_OF_TIME, schemas

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -195,6 +194,8 @@ class Guide:
         return f"{whose}, and none that is called nearly so: GET {self._listing[provider]} lists them"
 
     def _similar(self, provider: str, model: str) -> str | None:
+        from difflib import SequenceMatcher  # late, as wherever somebody errs
+
         matcher = SequenceMatcher(None, b=model[:200])
         near, best = None, CLOSE
         for known in sorted(self._models[provider]):
@@ -218,6 +219,8 @@ def _alike(one: str, other: str) -> float:
     """How alike two texts are, from 0 to 1."""
     if 2 * min(len(one), len(other)) < SIMILAR * (len(one) + len(other)):
         return 0.0
+    from difflib import SequenceMatcher
+
     return SequenceMatcher(None, one, other).ratio()
 
 

@@ -10,9 +10,8 @@ from typing import Any
 
 from understudy.mockserver.rule_errors import RuleError, near_one
 from understudy.mockserver.rule_forms import parse_rule
-from understudy.mockserver.rules import Rule, When
+from understudy.mockserver.rules import DIRECTIVE, Rule, When
 
-MARK = b"[["
 MOST = 20
 """How many marks of one prompt are looked at, so that a long one cannot fill the journal."""
 
@@ -133,7 +132,7 @@ def _marked(prompt: str, notes: list[str]) -> Iterator[str]:
             return
         yield match[0]
         end = match.end()
-    _, mark, rest = prompt[end:].partition(MARK.decode())
+    _, mark, rest = prompt[end:].partition(DIRECTIVE)
     if mark:
         notes.append(f"{_short(mark + rest)} is no directive: ]] is missing.")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Protocol
 
 UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
@@ -23,6 +22,8 @@ def parse_duration(text: str) -> int:
         return 0
     if match is None:
         raise ValueError(f"{text!r} is not a duration: expected {EXPECTED}")
+    from fractions import Fraction  # late: a millisecond of each start, and few say how long
+
     length = round(Fraction(match[1]) * UNITS[match[2]])
     if length > LONGEST:
         raise ValueError(f"{text!r} is too long: expected {EXPECTED}")

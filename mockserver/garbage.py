@@ -5,6 +5,12 @@ from __future__ import annotations
 import gc
 
 
+def hold() -> None:
+    """No search until `calm`: while a server is made nothing of it is garbage, and looking for some takes a tenth of
+    its start."""
+    gc.disable()
+
+
 def calm() -> None:
     """Searching for cycles dominates the slowest answers. What survives one search is a job, a connection, or was here
     at the start: none is part of a cycle, so it is searched no more and goes when the last reference to it does."""
@@ -13,7 +19,7 @@ def calm() -> None:
         if event == "stop":
             gc.freeze()
 
-    gc.collect()
     gc.freeze()
     gc.set_threshold(2_000, 10, 10)
     gc.callbacks.append(freeze)
+    gc.enable()

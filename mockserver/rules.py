@@ -16,6 +16,9 @@ from understudy.mockserver.wires import Wire
 POLLS = frozenset({"result", "status"})
 """What the operation `poll` stands for."""
 
+DIRECTIVE = "[["
+"""How a directive in a prompt begins."""
+
 ALL_IMAGES = frozenset({0})
 """In place of indexes, which begin at 1: every image."""
 

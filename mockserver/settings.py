@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
-import tomllib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +14,6 @@ from understudy.mockserver.clock import ClockMode, parse_clock
 from understudy.mockserver.durations import DurationRange, Spread, parse_duration, parse_spread
 from understudy.mockserver.money import parse_dollars
 from understudy.mockserver.own_models import parse_models
-from understudy.mockserver.rule_forms import parse_rules
 from understudy.mockserver.rules import Rule
 from understudy.mockserver.switches import check_switches, parse_switches
 from understudy.mockserver.webhook_hosts import Hosts, parse_hosts
@@ -93,6 +90,13 @@ def parse_on_off(text: str) -> bool:
     if text not in ("on", "off"):
         raise ValueError(f"{text!r} is neither on nor off")
     return text == "on"
+
+
+def parse_rules(text: str) -> tuple[Rule, ...]:
+    """The rules in a TOML file."""
+    from understudy.mockserver import rule_forms  # late: most servers begin without rules
+
+    return rule_forms.parse_rules(text)
 
 
 def parse_store(text: str) -> str:
@@ -261,6 +265,9 @@ def _switches(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[s
 
 def read_file(path: str) -> dict[str, object]:
     """The settings of a TOML file, unparsed. Raises SettingsError: unreadable, not TOML, or a key that is none."""
+    import difflib
+    import tomllib
+
     try:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

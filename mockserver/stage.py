@@ -16,12 +16,11 @@ from starlette.requests import ClientDisconnect
 from understudy.mockserver.answers import altered, instead
 from understudy.mockserver.diagnosis import Guide
 from understudy.mockserver.dialect import Handler, Voice
-from understudy.mockserver.directives import MARK, read_directives
 from understudy.mockserver.exchange import GONE, JSON, Call, Reply
 from understudy.mockserver.journal import BODY_KEPT, Entry
 from understudy.mockserver.masking import likely_keys, mask, mask_body
 from understudy.mockserver.refusals import Refusal
-from understudy.mockserver.rules import POLLS, UNUSED, Acting, Rule, merge
+from understudy.mockserver.rules import DIRECTIVE, POLLS, UNUSED, Acting, Rule, merge
 from understudy.mockserver.store import Entrance, Store, StoreAway
 from understudy.mockserver.tenant_names import name_of
 from understudy.mockserver.traces import announced, is_text, replaced, spoilt
@@ -32,6 +31,7 @@ NOT_STALE = "stale: only a poll tells a job's state, so this answer is as it was
 CRASHED = Reply(500, b"Internal Server Error", ((b"content-type", b"text/plain; charset=utf-8"),))
 """What the server answers when an error of its own was in the way."""
 
+_MARK = DIRECTIVE.encode()
 _WHOLE = float(2**64)
 _RAW = struct.Struct("<Q")
 
@@ -61,7 +61,7 @@ class Stage:
         asked = mask_body(call.body, tenant, BODY_KEPT)
         reply: Reply | None = None
         try:
-            if entrance.rules or (part.operation == "submit" and MARK in call.body):
+            if entrance.rules or (part.operation == "submit" and _MARK in call.body):
                 reply = await self._direct(tenant, part, call, entrance)
             else:
                 reply = await part.perform(tenant, call)
@@ -130,7 +130,7 @@ class Stage:
     async def _decide(self, tenant: str, part: Part, call: Call, rules: Sequence[Rule]) -> Acting:
         provider, operation = part.dialect.name, part.operation
         prompt = _prompt(call.body) if operation == "submit" else ""
-        directed, notes = read_directives(prompt) if operation == "submit" else (None, ())
+        directed, notes = _directives(prompt) if operation == "submit" else (None, ())
         call.notes += notes
         fitting = [rule.id for rule in rules if rule.fits(provider, operation, call.params.get("model_id"), prompt)]
         acting: Sequence[Any] = ()
@@ -228,6 +228,14 @@ def _entry(
         received,
         entrance.known,
     )
+
+
+def _directives(prompt: str) -> tuple[Rule | None, tuple[str, ...]]:
+    if DIRECTIVE not in prompt:
+        return None, ()
+    from understudy.mockserver.directives import read_directives  # late: most prompts have none
+
+    return read_directives(prompt)
 
 
 def _prompt(body: bytes) -> str:

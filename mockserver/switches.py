@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 from understudy.contracts import catalogue
@@ -22,6 +21,8 @@ def check_switches(chosen: Mapping[str, str]) -> dict[str, str]:
     known = {switch.name: switch for switch in catalogue.switches()}
     for name, value in chosen.items():
         if name not in known:
+            import difflib  # late, as wherever somebody errs
+
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise ValueError(f"there is no switch {name!r}: {hint}`understudy switches` lists them all")

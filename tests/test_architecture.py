@@ -82,6 +82,21 @@ def test_the_server_can_be_had_without_what_is_heavy() -> None:
     assert not set(loaded) & (HEAVY - {"uvicorn"})
 
 
+SELDOM = {
+    *("control_calls", "control_http", "control_records", "events", "timekeeping", "verdict"),
+    *("rule_forms", "rule_values", "directives", "docs_page", "demo", "sheet"),
+}
+
+
+def test_the_server_starts_without_what_most_servers_are_never_asked_for() -> None:
+    code = "import sys; from understudy.mockserver.app import create_app; create_app(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+    seldom = {f"understudy.mockserver.{name}" for name in SELDOM}
+    assert not set(loaded) & (seldom | {"difflib", "fractions", "tomllib", "importlib.resources"})
+    assert all((ROOT / "mockserver" / f"{name}.py").exists() for name in SELDOM)
+
+
 def test_the_guard_sees_imports_wherever_they_stand(tmp_path: Path) -> None:
     file = tmp_path / "module.py"
     file.write_text(
