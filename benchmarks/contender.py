@@ -13,6 +13,8 @@ SUBMIT_BODY = json.dumps(
         "max_images": 4,
     }
 )
+KEY = "Authorization: Bearer bench"
+JSON = "Content-Type: application/json"
 
 
 def listening_on(line: str) -> str | None:
@@ -23,7 +25,11 @@ def listening_on(line: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A server as its user would start it. `{id}` in `poll_path` stands for the id that the submit's answer names."""
+    """A server as its user would start it.
+
+    `{port}` in `argv` stands for a free port, for a server that does not say where it listens. `{id}` in `poll_path`
+    and `poll_body` stands for the id that the submit's answer names under `id_key`. A poll with a body is a POST.
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -32,3 +38,16 @@ class Contender:
     submit_path: str = "/api/v3/bytedance/seedream-v4/edit-sequential"
     poll_path: str = "/api/v3/predictions/{id}/result"
     submit_body: str = SUBMIT_BODY
+    poll_body: str = ""
+    submit_headers: tuple[str, ...] = (KEY, JSON)
+    poll_headers: tuple[str, ...] = (KEY,)
+    id_key: str = "id"
+    # Whether the answer to a poll says which job it is about, so that a wrong one is seen.
+    polls_name_job: bool = True
+    # What it cannot do of the work that the others do.
+    lacks: str = ""
+
+    def id_in(self, answer: str) -> str | None:
+        """The id that an answer names, if any."""
+        found = re.search(rf'"{self.id_key}"\s*:\s*"([^"]+)"', answer)
+        return found[1] if found else None

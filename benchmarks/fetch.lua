@@ -1,5 +1,11 @@
 -- One address, asked for again and again. wrk itself counts statuses and bytes: a script that looked at each answer
--- would copy it, and be slower than the servers.
+-- would copy it, and be slower than the servers. With a body after `--` it is a POST.
+
+function init(args)
+  if args[1] and args[1] ~= "" then
+    wrk.method, wrk.body = "POST", args[1]
+  end
+end
 
 function done(summary, latency, requests)
   local errors = {}

@@ -10,6 +10,8 @@ from contender import Contender
 from running import CannotMeasure
 
 SCRIPT = Path(__file__).with_name("cycle.lua")
+PATIENCE = "--timeout=10s"
+ONE_ADDRESS = Path(__file__).with_name("fetch.lua")
 WRONG = {
     "not_200": "answers other than 200",
     "without_id": "answers without an id",
@@ -41,13 +43,11 @@ def find_wrk() -> str:
 
 def load(wrk: str, contender: Contender, origin: str, connections: int, seconds: int) -> Load:
     """Run cycles for `seconds`, on the cores that this process may use."""
-    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT), origin, "--"]
-    command += [contender.submit_path, contender.poll_path, contender.submit_body]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=False)
-    last = ran.stdout.splitlines()[-1] if ran.stdout else ""
-    if ran.returncode != 0 or not last.startswith("{"):
-        raise CannotMeasure(f"wrk gave no figures for {contender.name}: {ran.stderr or ran.stdout}")
-    figures: dict[str, int] = json.loads(last)
+    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", PATIENCE, "-s", str(SCRIPT), origin, "--"]
+    command += [contender.submit_path, contender.submit_body, "\n".join(contender.submit_headers)]
+    command += [contender.poll_path, contender.poll_body, "\n".join(contender.poll_headers)]
+    command += [contender.id_key, "yes" if contender.polls_name_job else "no"]
+    figures = figures_of(command, contender, seconds)
     # wrk reconnects without a word when a server hangs up; at the end one request per connection is still under way.
     figures["lost"] = max(0, figures["sent"] - figures["requests"] - connections)
     wrong = [f"{figures[key]} {text}" for key, text in WRONG.items() if figures[key]]
@@ -59,3 +59,26 @@ def load(wrk: str, contender: Contender, origin: str, connections: int, seconds:
         )
     seconds_taken = figures["duration_us"] / 1e6
     return Load(figures["requests"] / seconds_taken, figures["p50_us"] / 1000, figures["p99_us"] / 1000, seconds_taken)
+
+
+def poll_latency(wrk: str, contender: Contender, origin: str, job_id: str, seconds: int) -> float:
+    """Milliseconds that one poll takes, at the median: one connection, one job, one poll after another."""
+    url = origin + contender.poll_path.replace("{id}", job_id)
+    command = [wrk, "-t1", "-c1", f"-d{seconds}s", "-s", str(ONE_ADDRESS), url]
+    for header in contender.poll_headers:
+        command += ["-H", header]
+    command += ["--", contender.poll_body.replace("{id}", job_id)]
+    figures = figures_of(command, contender, seconds)
+    if figures["status_errors"] or not figures["requests"]:
+        raise CannotMeasure(f"{contender.name} answered {figures['status_errors']} of its polls with an error.")
+    return figures["p50_us"] / 1000
+
+
+def figures_of(command: list[str], contender: Contender, seconds: int) -> dict[str, int]:
+    """What the script's last line says."""
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=False)
+    last = ran.stdout.splitlines()[-1] if ran.stdout else ""
+    if ran.returncode != 0 or not last.startswith("{"):
+        raise CannotMeasure(f"wrk gave no figures for {contender.name}: {ran.stderr or ran.stdout}")
+    figures: dict[str, int] = json.loads(last)
+    return figures

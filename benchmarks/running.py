@@ -4,6 +4,7 @@ import os
 import queue
 import shlex
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -40,10 +41,13 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Running:
+    """`job_id` names the job that was submitted first."""
+
     origin: str
     start_seconds: float
     idle_bytes: int
     session: int
+    job_id: str
 
     def usage(self) -> Usage:
         return usage(self.session)
@@ -52,12 +56,19 @@ class Running:
 @contextmanager
 def running(contender: Contender, core: int) -> Iterator[Running]:
     """Start `contender` pinned to `core`, wait for its first answer, and end it whatever happens."""
+    port = free_port()
+    argv = [word.replace("{port}", str(port)) for word in contender.argv]
+    port_given = argv != list(contender.argv)
     spawned = time.perf_counter()
     try:
         process = subprocess.Popen(
-            contender.argv,
+            argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            # Rivals write a line there for each request; ours says there what is wrong.
+            stderr=subprocess.DEVNULL if port_given else None,
+            # A start is measured as users have it from the second on.
+            env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
             text=True,
             # A session of its own: what it starts is measured and ended with it, and Ctrl-C reaches it only through us.
             start_new_session=True,
@@ -66,11 +77,20 @@ def running(contender: Contender, core: int) -> Iterator[Running]:
     except OSError as error:
         raise CannotMeasure(f"{contender.name} cannot be started: {error}") from error
     try:
-        origin = announced(contender, process, spawned + START_SECONDS)
-        submit_once(contender, origin)
+        deadline = spawned + START_SECONDS
+        if port_given:
+            origin = f"http://127.0.0.1:{port}"
+            threading.Thread(target=swallow, args=(process.stdout,), daemon=True).start()
+            await_port(contender, process, port, deadline)
+        else:
+            origin = announced(contender, process, deadline)
+        answer = submit_once(contender, origin)
         start_seconds = time.perf_counter() - spawned
+        job_id = contender.id_in(answer)
+        if job_id is None:
+            raise CannotMeasure(f"{contender.name} named no {contender.id_key} in its first answer: {answer[:300]}")
         time.sleep(SETTLE_SECONDS)
-        yield Running(origin, start_seconds, usage(process.pid).resident_bytes, process.pid)
+        yield Running(origin, start_seconds, usage(process.pid).resident_bytes, process.pid, job_id)
     finally:
         end(process)
 
@@ -91,6 +111,32 @@ def announced(contender: Contender, process: subprocess.Popen[str], deadline: fl
             return origin
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def await_port(contender: Contender, process: subprocess.Popen[str], port: int, deadline: float) -> None:
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError as error:
+            if process.poll() is not None:
+                raise CannotMeasure(f"{contender.name} ended before it listened on port {port}.") from error
+            if time.perf_counter() > deadline:
+                raise CannotMeasure(f"{contender.name} did not listen within {START_SECONDS:g} s.") from error
+            time.sleep(0.002)
+
+
+def swallow(stdout: IO[str]) -> None:
+    with stdout:
+        for _ in stdout:
+            pass
+
+
 def pass_on(stdout: IO[str], lines: "queue.SimpleQueue[str | None]") -> None:
     with stdout:
         for line in stdout:
@@ -98,16 +144,18 @@ def pass_on(stdout: IO[str], lines: "queue.SimpleQueue[str | None]") -> None:
     lines.put(None)
 
 
-def submit_once(contender: Contender, origin: str) -> None:
-    headers = {"Authorization": "Bearer bench", "Content-Type": "application/json"}
+def submit_once(contender: Contender, origin: str) -> str:
+    """The answer to one submit."""
+    headers = dict(header.split(": ", 1) for header in contender.submit_headers)
     request = urllib.request.Request(origin + contender.submit_path, contender.submit_body.encode(), headers)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=START_SECONDS):
-            pass
+        with opener.open(request, timeout=START_SECONDS) as answer:
+            text: str = answer.read().decode()
+            return text
     except urllib.error.HTTPError as error:
-        text = error.read(300).decode(errors="replace")
-        raise CannotMeasure(f"{contender.name} answered its first submit with {error.code}: {text}") from error
+        said = error.read(300).decode(errors="replace")
+        raise CannotMeasure(f"{contender.name} answered its first submit with {error.code}: {said}") from error
     except OSError as error:
         raise CannotMeasure(f"{contender.name} did not answer its first submit: {error}") from error
 

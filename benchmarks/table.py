@@ -9,13 +9,15 @@ from load import Load
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One round of one contender. own_seconds and kernel_seconds are the time on the processor that the load cost."""
+    """One round of one contender. own_seconds and kernel_seconds are the time on the processor that the load cost;
+    poll_ms is what one poll takes on a connection of its own."""
 
     load: Load
     start_seconds: float
     idle_bytes: int
     own_seconds: float
     kernel_seconds: float
+    poll_ms: float
 
     @property
     def busy(self) -> float:
@@ -32,6 +34,7 @@ FIGURES: tuple[tuple[str, str, Figure], ...] = (
     ("cycle, req/s", ",.0f", lambda one: one.load.requests_per_second),
     ("p50, ms", ".2f", lambda one: one.load.p50_ms),
     ("p99, ms", ".2f", lambda one: one.load.p99_ms),
+    ("one poll on one connection, ms", ".3f", lambda one: one.poll_ms),
     ("start to first answer, ms", ".0f", lambda one: one.start_seconds * 1000),
     ("idle memory, MB", ".1f", lambda one: one.idle_bytes / 1e6),
     ("own time a request, µs", ".1f", lambda one: one.own_seconds / one.requests * 1e6),
