@@ -214,6 +214,11 @@ def other_outcome(seen: Answering) -> None:
         seen.data["outcome"] = "done"
 
 
+def no_formula(seen: Answering) -> None:
+    for entry in entries(seen):
+        del entry["formula"]
+
+
 CHANGES: dict[str, Change] = {
     "a new field": Change("wavespeed", new_field, "result 200: /data/seed", "new field", "additive"),
     "a field is gone": Change("wavespeed", field_gone, "result 200: /data/timings", "field gone", "breaking"),
@@ -250,6 +255,9 @@ CHANGES: dict[str, Change] = {
     "201 for a submission": Change("wavespeed", created, "submit: status", "status", "breaking"),
     "null for the flags": Change(
         "wavespeed", null_flags, "switch wavespeed.has_nsfw_contents", "another reading", "breaking"
+    ),
+    "no formula in the list of models": Change(
+        "wavespeed", no_formula, "switch wavespeed.formula", "another reading", "breaking"
     ),
     "400 for no key": Change("runcomfy", auth_400, "switch runcomfy.auth_error", "another reading", "breaking"),
     "errors as 200": Change("runcomfy", errors_as_200, "switch runcomfy.errors_as_200", "another reading", "breaking"),
