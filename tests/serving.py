@@ -151,8 +151,9 @@ def receiving(*statuses: int) -> Iterator[Receiver]:
             self.send_response(answers.pop(0) if answers else 204)
             self.send_header("location", "/elsewhere")
             self.send_header("content-length", "0")
-            self.end_headers()
+            # Before the answer goes out, which the next webhook may follow at once.
             inbox.put(Received(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            self.end_headers()
 
         def log_message(self, *args: object) -> None:
             pass
