@@ -10,7 +10,7 @@ from table import Measured
 
 Value = Callable[[Contender], float]
 
-WIDTH, LABELS, FIGURES = 720, 110, 130
+WIDTH, LABELS, FIGURES = 720, 150, 130
 ROW, BAR, GAP, TITLE = 22, 14, 18, 26
 OURS, OTHERS, INK = "#2a6fbb", "#b9c2cc", "#24292f"
 BACKGROUND = "#ffffff"
@@ -43,37 +43,36 @@ def chart(
     shapes: list[str] = []
     top = 0
     for title, form, value in panels:
-        notes = fewer if title.startswith("Memory") else {}
-        shapes += panel(top, title, form, value, tuple(measured), ours, notes)
+        notes = {one.name: note for one, note in fewer.items()} if title.startswith("Memory") else {}
+        shapes += panel(top, title, form, {one.name: value(one) for one in measured}, ours.name, notes)
         top += TITLE + ROW * len(measured) + GAP
+    return document(shapes, top)
+
+
+def document(shapes: Sequence[str], height: int) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" height="{top}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
         'font-family="system-ui, sans-serif" font-size="13">\n'
-        f'<rect width="{WIDTH}" height="{top}" fill="{BACKGROUND}"/>\n' + "\n".join(shapes) + "\n</svg>\n"
+        f'<rect width="{WIDTH}" height="{height}" fill="{BACKGROUND}"/>\n' + "\n".join(shapes) + "\n</svg>\n"
     )
 
 
 def panel(
-    top: int,
-    title: str,
-    form: str,
-    value: Value,
-    contenders: Sequence[Contender],
-    ours: Contender,
-    notes: Mapping[Contender, str],
+    top: int, title: str, form: str, values: Mapping[str, float], ours: str, notes: Mapping[str, str]
 ) -> list[str]:
-    longest = max(map(value, contenders))
+    """A title and a bar for each name; that of `ours` is coloured."""
+    longest = max(values.values())
     room = WIDTH - LABELS - FIGURES
     shapes = [f'<text x="8" y="{top + 18}" font-weight="600" fill="{INK}">{escape(title)}</text>']
-    for index, contender in enumerate(contenders):
+    for index, (name, value) in enumerate(values.items()):
         y = top + TITLE + ROW * index
-        length = max(1.0, room * value(contender) / longest)
-        colour, weight = (OURS, "600") if contender is ours else (OTHERS, "400")
+        length = max(1.0, room * value / longest)
+        colour, weight = (OURS, "600") if name == ours else (OTHERS, "400")
         shapes += [
             f'<text x="{LABELS - 8}" y="{y + 12}" text-anchor="end" font-weight="{weight}" fill="{INK}">'
-            f"{escape(contender.name)}</text>",
+            f"{escape(name)}</text>",
             f'<rect x="{LABELS}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2" fill="{colour}"/>',
             f'<text x="{LABELS + length + 6:.1f}" y="{y + 12}" font-weight="{weight}" fill="{INK}">'
-            f"{value(contender):{form}}{notes.get(contender, '')}</text>",
+            f"{value:{form}}{notes.get(name, '')}</text>",
         ]
     return shapes

@@ -1,6 +1,6 @@
 """Measures cycles, one submit and two polls, of `understudy serve` on Redis or Valkey against the same in memory.
 
-    python benchmarks/scale.py [--rounds 3] [--seconds 3] [--connections 32]
+    python benchmarks/scale.py [--rounds 3] [--seconds 3] [--connections 32] [--chart FILE]
 
 One worker in memory, one on the shared store, two on the shared store, in turn (A B C A B C ...), afresh for each
 round. One worker has a core, and the load the other one, which the store shares with it; with two workers all share
@@ -28,6 +28,7 @@ from pathlib import Path
 from statistics import median
 
 from bench import Bench, status_of
+from chart import GAP, ROW, TITLE, document, panel
 from contender import Contender
 from load import load
 from running import CannotMeasure, running, usage
@@ -54,6 +55,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="rounds of all (default 3)")
     parser.add_argument("--seconds", type=int, default=3, help="of load per server and round (default 3)")
     parser.add_argument("--connections", type=int, default=32, help="held open by wrk (default 32)")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="draw the rates as SVG")
     options = parser.parse_args()
     return status_of(lambda bench: measure(bench, options))
 
@@ -76,6 +78,11 @@ def measure(bench: Bench, options: argparse.Namespace) -> int:
                 f"| {name} | {middle[0]:,.0f} | {median(ratios):.2f} | {min(ratios):.2f} – {max(ratios):.2f} "
                 f"| {middle[1]:.1f} | {middle[2]:.0f} | {middle[3]:.0f} |"
             )
+    if options.chart:
+        rates = {name: median(one.rate for one in each) for name, each in rounds.items()}
+        title = "One submit and two polls, requests a second: longer is better"
+        shapes = panel(0, title, ",.0f", rates, "memory, 1 worker", {})
+        options.chart.write_text(document(shapes, TITLE + ROW * len(rates) + GAP), encoding="utf-8")
     crowded(bench, options)
     return 0
 
