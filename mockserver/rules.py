@@ -179,7 +179,7 @@ def choose(
         if rule.id not in fitting or is_over(rule, use, now):
             continue
         use = use._replace(seen=use.seen + 1)
-        if _picks(rule.when, use.seen, lambda rule=rule, use=use: luck(rule.id, use.seen)):  # type: ignore[misc]
+        if _picks(rule, use.seen, luck):
             blocked = taken if rule.next else taken | directed
             if rule.facets - blocked:
                 taken |= rule.facets
@@ -191,13 +191,14 @@ def choose(
     return acting, changed
 
 
-def _picks(when: When, number: int, draw: Callable[[], float]) -> bool:
+def _picks(rule: Rule, number: int, luck: Luck) -> bool:
     """Whether a rule picks the call of this number, from 1, of those that it is for."""
+    when = rule.when
     if when.nth is not None and when.nth != number:
         return False
     if when.every is not None and number % when.every:
         return False
-    return when.probability is None or draw() < when.probability
+    return when.probability is None or luck(rule.id, number) < when.probability
 
 
 @dataclass(frozen=True, slots=True)
