@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from starlette.types import Message
 
-from understudy.mockserver.exchange import BODILESS, Headers, Reply, phrase, promised
+from understudy.mockserver.exchange import BODILESS, Headers, Reply, departed, phrase, promised
 from understudy.mockserver.wires import Wire
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ async def carry(
 async def _drip(cycle: Cycle, transport: asyncio.Transport, begin: bytes, body: bytes, wire: Wire) -> bool:
     step = max(wire.bytes, 1)
     transport.write(begin + body[:step])
-    gone = asyncio.ensure_future(_gone(cycle))
+    gone = asyncio.ensure_future(departed(cycle.receive))
     try:
         for start in range(step, len(body), step):
             await asyncio.wait({gone}, timeout=wire.pause / 1000)
@@ -78,11 +78,6 @@ async def _drip(cycle: Cycle, transport: asyncio.Transport, begin: bytes, body: 
     finally:
         gone.cancel()
     return True
-
-
-async def _gone(cycle: Cycle) -> None:
-    while (await cycle.receive())["type"] != "http.disconnect":
-        pass
 
 
 async def carry_cycle(cycle: RequestResponseCycle, reply: Reply) -> None:

@@ -78,8 +78,13 @@ class Call:
     async def gone(self) -> None:
         """Waits until the client has gone. The body has been read by then."""
         assert self.receive is not None, "A call that comes in by an endpoint has its channel."
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
+        await departed(self.receive)
+
+
+async def departed(receive: Receive) -> None:
+    """Waits until the client has gone; what it goes on sending is thrown away."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def read_head(scope: Scope) -> Call:
