@@ -16,14 +16,11 @@ from understudy.mockserver.queueing import schedule
 from understudy.mockserver.rulebook import Rulebook
 from understudy.mockserver.rules import Luck, Rule, Use
 from understudy.mockserver.settings import Settings
-from understudy.mockserver.store import Account, Entrance, Found, Interrupted, Turn
+from understudy.mockserver.store import BEYOND, Account, Entrance, Found, Interrupted, Turn, made_with
 from understudy.mockserver.tenants import Tenant, oldest, weight_of
 from understudy.mockserver.waiters import Waiters
 from understudy.mockserver.wallets import Wallet
 from understudy.mockserver.webhooks import Attempt, Delivery
-
-BEYOND = 2**32
-"""More than anybody uploads: a file's number goes up by it where the id of the number is taken."""
 
 
 class MemoryStore:
@@ -68,17 +65,7 @@ class MemoryStore:
     @classmethod
     def of(cls, settings: Settings, default_clock: Clock | None = None) -> MemoryStore:
         """A store with the bounds and the balance of the settings."""
-        return cls(
-            default_clock or settings.clock.clock(wall()()),
-            jobs=settings.jobs,
-            balance=settings.balance,
-            files=settings.upload_store,
-            pictures=settings.reference_store,
-            deliveries=settings.webhook_records,
-            journal=settings.journal,
-            journal_store=settings.journal_store,
-            rules=settings.rules,
-        )
+        return cls(**made_with(settings, default_clock))
 
     async def enter(self, tenant: str) -> Entrance:
         record = self._tenants.get(tenant) or self._tenant(tenant)

@@ -11,11 +11,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from understudy.mockserver.clock import Clock, wall
+from understudy.mockserver.clock import Clock
 from understudy.mockserver.files import Content, FoundFile, StoredFile
 from understudy.mockserver.jobs import Failure, Interruption, Job, Phase
 from understudy.mockserver.journal import Entry, Logged
-from understudy.mockserver.memory_store import BEYOND
 from understudy.mockserver.outbox import AT_ONCE
 from understudy.mockserver.redis_codec import dump, load
 from understudy.mockserver.redis_jobs import (
@@ -37,7 +36,7 @@ from understudy.mockserver.redis_turns import SharedWall, Turns, clock_of
 from understudy.mockserver.rulebook import Rulebook
 from understudy.mockserver.rules import Luck, Rule, Use, choose
 from understudy.mockserver.settings import Settings
-from understudy.mockserver.store import Account, Entrance, Found, Interrupted, StoreAway, Turn
+from understudy.mockserver.store import BEYOND, Account, Entrance, Found, Interrupted, StoreAway, Turn, made_with
 from understudy.mockserver.tenant_names import name_of
 from understudy.mockserver.webhooks import PATIENCE, RETRIES, Attempt, Delivery
 
@@ -131,19 +130,7 @@ class RedisStore:
     @classmethod
     def of(cls, url: str, settings: Settings, default_clock: Clock | None = None, **others: Any) -> RedisStore:
         """A store with the bounds and the balance of the settings."""
-        return cls(
-            url,
-            default_clock or settings.clock.clock(wall()()),
-            jobs=settings.jobs,
-            balance=settings.balance,
-            files=settings.upload_store,
-            pictures=settings.reference_store,
-            deliveries=settings.webhook_records,
-            journal=settings.journal,
-            journal_store=settings.journal_store,
-            rules=settings.rules,
-            **{"kept": settings.store_kept, **others},
-        )
+        return cls(url, **{**made_with(settings, default_clock), "kept": settings.store_kept, **others})
 
     async def open(self, seed: int | None) -> int:
         """Makes sure that the server is there; the seed that all who share it have: the one given, or else the first

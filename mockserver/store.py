@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from understudy.mockserver.clock import Clock
+from understudy.mockserver.clock import Clock, wall
 from understudy.mockserver.files import Content, FoundFile, StoredFile
 from understudy.mockserver.jobs import Failure, Job, Phase
 from understudy.mockserver.journal import Entry, Logged
 from understudy.mockserver.rules import Luck, Rule, Use
+from understudy.mockserver.settings import Settings
 from understudy.mockserver.webhooks import Attempt, Delivery
+
+BEYOND = 2**32
+"""More than anybody uploads: a file's number goes up by it where the id of the number is taken."""
+
+
+def made_with(settings: Settings, default_clock: Clock | None = None) -> dict[str, Any]:
+    """What any store is made with by the settings: its bounds, the balance, the rules and the clock to begin with."""
+    return {
+        "default_clock": default_clock or settings.clock.clock(wall()()),
+        "jobs": settings.jobs,
+        "balance": settings.balance,
+        "files": settings.upload_store,
+        "pictures": settings.reference_store,
+        "deliveries": settings.webhook_records,
+        "journal": settings.journal,
+        "journal_store": settings.journal_store,
+        "rules": settings.rules,
+    }
 
 
 class Found(NamedTuple):
