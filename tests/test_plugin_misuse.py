@@ -217,15 +217,21 @@ def test_third(mock_wavespeed):
     ) in told(result)
 
 
-def test_in_process_use_without_respx_is_told_which_extra_to_install(pytester: pytest.Pytester) -> None:
+def without(pytester: pytest.Pytester, name: str) -> pytest.RunResult:
+    """A run in which importing respx finds that this package is missing."""
     pytester.makepyfile(
         test_it=HEAD + "def test_it(mock_wavespeed_in_process): pass",
-        respx="raise ModuleNotFoundError('No module named respx', name='respx')",
+        respx=f"raise ModuleNotFoundError('No module named {name}', name='{name}')",
     )
     pytester.syspathinsert()
     result = pytester.runpytest_subprocess("-p", "no:respx", "-p", "no:asyncio", "-p", "no:randomly")
-
     result.assert_outcomes(errors=1)
+    return result
+
+
+def test_in_process_use_without_respx_is_told_which_extra_to_install(pytester: pytest.Pytester) -> None:
+    result = without(pytester, "respx")
+
     assert (
         "In-process use of httpx needs respx, which is not installed: pip install 'understudy[respx]'. Without it, "
         "give your client transport=mock_wavespeed.transport()."
@@ -233,12 +239,6 @@ def test_in_process_use_without_respx_is_told_which_extra_to_install(pytester: p
 
 
 def test_another_package_that_respx_misses_is_not_blamed_on_it(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        test_it=HEAD + "def test_it(mock_wavespeed_in_process): pass",
-        respx="raise ModuleNotFoundError('No module named other', name='other')",
-    )
-    pytester.syspathinsert()
-    result = pytester.runpytest_subprocess("-p", "no:respx", "-p", "no:asyncio", "-p", "no:randomly")
+    result = without(pytester, "other")
 
-    result.assert_outcomes(errors=1)
     assert "ERROR test_it.py::test_it - ModuleNotFoundError: No module named other" in told(result)
