@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,12 +89,13 @@ class Stage:
 
     async def witness(self, part: Part, call: Call, reply: Reply) -> None:
         """Writes down an exchange without a valid key for those tenants whose key stands in its URL. Any other leaves
-        no trace."""
+        no trace, and none does while the store is away: who has no key is told so all the same."""
         likely = likely_keys(call.path, call.query)
-        for tenant in await self._store.known(likely) if likely else ():
-            entrance = await self._store.enter(tenant)
-            call.notes = ("the key stood in the URL, and none in the Authorization header",)
-            await self._store.leave(tenant, _entry(tenant, part, call, entrance, b"", 0, reply, 0))
+        with contextlib.suppress(StoreAway):
+            for tenant in await self._store.known(likely) if likely else ():
+                entrance = await self._store.enter(tenant)
+                call.notes = ("the key stood in the URL, and none in the Authorization header",)
+                await self._store.leave(tenant, _entry(tenant, part, call, entrance, b"", 0, reply, 0))
 
     def _refuse(self, tenant: str, part: Part, call: Call, refusal: Refusal) -> Reply:
         if self._guide is not None:

@@ -132,6 +132,14 @@ def test_the_control_api_says_that_the_store_is_away(redis: RedisServer, live: L
     assert [] == remote.get("jobs")["jobs"]
 
 
+@pytest.mark.parametrize("query", ["", "?x"])
+def test_who_has_no_key_is_told_so_while_the_store_is_away(redis: RedisServer, live: Live, query: str) -> None:
+    redis.stop()
+    with live.client_of(None) as nobody:
+        assert 401 == nobody.get(f"/api/v3/predictions/{'0' * 32}/result{query}").status_code
+        assert 404 == nobody.get(f"/nothing/there{query}").status_code
+
+
 def test_what_is_no_providers_says_in_plain_words_that_the_store_is_away(redis: RedisServer, live: Live) -> None:
     redis.stop()
     answer = live.client.put("/uploads/0123", content=b"x", headers={"content-type": "image/png"})
