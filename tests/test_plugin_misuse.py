@@ -104,6 +104,7 @@ def test_a_server_that_died_is_told() -> None:
 def test_a_server_that_died_under_a_test_is_told_in_its_report(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,
+        "-rN",  # the summary says the message once more, and whole only where CI is set
         body="""
 def test_it(mock_wavespeed, understudy_server):
     understudy_server.stop()
