@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from understudy.contracts.ceiling import MILLION, OverCeiling, dollars
 from understudy.contracts.client import State
@@ -156,8 +155,7 @@ class Session:
         return round(found * MILLION) if isinstance(found, int | float) else None
 
     def _fetch(self, answer: Exchange) -> None:
-        found: Any = next((one for one in (at(answer.body, *path) for path in self._words.outputs) if one), [])
-        for url in found if isinstance(found, list) else [found]:
+        for url in self._words.outputs_in(answer.body):
             output = self._prober.fetch(str(url), "output")
             if output.status == 200 and output.content_type.startswith("image/"):
                 self._facts.held(OUTPUTS, "output")

@@ -9,6 +9,7 @@ import jsonschema_rs
 
 from understudy.contracts.catalogue import response_schema
 from understudy.contracts.client import State
+from understudy.contracts.exchanges import at
 from understudy.contracts.findings import Broken
 from understudy.contracts.states import DELETED, life
 
@@ -31,6 +32,11 @@ class Words(NamedTuple):
     error: tuple[str, ...]
     unknown: str
     unauthorized: int = 401
+
+    def outputs_in(self, body: Any) -> list[Any]:
+        """The outputs that an answer's body holds, whatever they are."""
+        found: Any = next((one for one in (at(body, *path) for path in self.outputs) if one), [])
+        return found if isinstance(found, list) else [found]
 
 
 WORDS: Mapping[str, Words] = {
@@ -73,10 +79,7 @@ class Answer(NamedTuple):
 
     def at(self, *path: str) -> Any:
         """What is at a place of the body; None where there is nothing."""
-        found = self.body
-        for name in path:
-            found = found.get(name) if isinstance(found, Mapping) else None
-        return found
+        return at(self.body, *path)
 
 
 class Talk:
@@ -132,8 +135,7 @@ class Talk:
 
     def outputs(self, answer: Answer) -> list[Any]:
         """The outputs that an answer holds, whatever they are."""
-        found: Any = next((one for one in (answer.at(*path) for path in self.words.outputs) if one), [])
-        return found if isinstance(found, list) else [found]
+        return self.words.outputs_in(answer.body)
 
     def conform(self, answer: Answer, schema: str, status: int = 200) -> None:
         """Raises Broken where an answer is not as its schema says."""
