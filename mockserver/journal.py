@@ -88,6 +88,10 @@ class Journal:
         self._entries.popleft()
         return self._weights.popleft()
 
+    def has(self, operation: str) -> bool:
+        """Whether an entry that is kept is of this operation."""
+        return any(entry.operation == operation for entry in tuple(self._entries))
+
     def after(self, number: int) -> Logged:
         """The entries with a greater number that are kept."""
         gone = max(self.count - len(self._entries), number)

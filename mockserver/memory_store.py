@@ -89,6 +89,19 @@ class MemoryStore:
         if record.settlements:
             record.settlements.wake()
 
+    def __contains__(self, tenant: object) -> bool:
+        """Whether a tenant has been here. Any thread may ask."""
+        return tenant in self._tenants
+
+    def spotless(self, tenant: str) -> bool:
+        """Whether a tenant has no webhook, and has asked for nothing that matched no operation. Any thread may ask: who
+        is in the middle of something is not spotless."""
+        record = self._tenants.get(tenant)
+        try:
+            return record is None or not (record.outbox.deliveries or record.journal.has("unknown"))
+        except RuntimeError:  # something came while it was looked at
+            return False
+
     async def known(self, names: Collection[str]) -> Sequence[str]:
         return sorted(name for name in names if name in self._tenants)
 

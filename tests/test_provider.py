@@ -15,6 +15,7 @@ import pytest
 from live import IMAGE, PROMPT, RUNCOMFY, WAVESPEED
 
 from understudy.fixtures import MockProvider, Understudy, UnderstudyError, running
+from understudy.mockserver.journal import Journal
 
 
 @pytest.fixture(scope="module")
@@ -452,3 +453,44 @@ def test_a_server_with_a_control_token_is_used_with_it() -> None:
             assert () == remote.wavespeed.jobs
         with pytest.raises(UnderstudyError, match="token"), running(url=origin, token="wrong") as remote:
             _ = remote.wavespeed.jobs
+
+
+# What is known without asking
+
+
+def test_a_provider_is_spotless_until_there_is_something_to_look_at(server: Understudy) -> None:
+    unused, used, astray, hooked = (server.provider("wavespeed") for _ in range(4))
+    poll(used, submit(used))
+    assert 404 == call(astray, "GET", "/api/v3/predictoins").status_code
+    submit(hooked, webhook="http://127.0.0.1:9/nobody")
+
+    assert [True, True, False, False] == [mock.spotless for mock in (unused, used, astray, hooked)]
+    for mock in (unused, used, astray, hooked):
+        mock.close()
+
+
+def test_who_is_in_the_middle_of_something_is_not_spotless(
+    wavespeed: MockProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(wavespeed)
+    assert wavespeed.spotless
+
+    def busy(*_: object) -> bool:
+        raise RuntimeError("deque mutated during iteration")
+
+    monkeypatch.setattr(Journal, "has", busy)
+    assert not wavespeed.spotless
+
+
+def test_of_a_server_elsewhere_nothing_is_known_without_asking(server: Understudy) -> None:
+    with running(url=server.base_url) as remote:
+        assert not remote.wavespeed.spotless
+
+
+def test_a_provider_that_was_closed_is_forgotten(server: Understudy) -> None:
+    mock = server.provider("wavespeed")
+    job_id = submit(mock)
+    assert [job_id] == [job.id for job in mock.jobs]
+    mock.close()
+
+    assert [] == [job.id for job in mock.jobs]
