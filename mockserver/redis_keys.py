@@ -16,7 +16,7 @@ class Keys(NamedTuple):
 
     def tenant(self, tenant: str) -> str:
         """Where a tenant's own things begin. Not its name, which is an API key and may have braces."""
-        digest = blake2b(tenant.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
+        digest = blake2b(word_of(tenant), digest_size=12).hexdigest()
         return f"{self.prefix}:{VERSION}:{{{digest}}}"
 
     def news(self, tenant: str, kind: str) -> str:
@@ -42,3 +42,12 @@ class Keys(NamedTuple):
     def couriers(self) -> str:
         """The channel that tells couriers to look."""
         return f"{self.senders}:news"
+
+
+def word_of(tenant: str) -> bytes:
+    """A tenant's name as it is written in the store."""
+    return tenant.encode("utf-8", "surrogateescape")
+
+
+def tenant_of(word: bytes) -> str:
+    return word.decode("utf-8", "surrogateescape")

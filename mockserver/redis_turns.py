@@ -30,6 +30,11 @@ class SharedWall:
         ahead = shown - _monotonic()
         self._ahead = ahead if self._ahead is None else max(ahead, self._ahead)
 
+    def anew(self, shown: int) -> None:
+        """The same, whatever was heard before: the server's own clock may have been set back."""
+        self._ahead = None
+        self.heard(shown)
+
     def now(self) -> int:
         assert self._ahead is not None, "Whoever guesses has heard the wall's time before."
         return _monotonic() + self._ahead

@@ -258,7 +258,7 @@ def test_what_is_remembered_is_bounded(make_stores: MakeStores) -> None:
                 assert found is not None
                 assert job == found.job
         assert [2, 2, 2] == [(await other.rules(tenant))[0][1].acted for tenant in ("a", "b", "c")]
-        assert 1 >= len(one._turns) - 1
+        assert 1 >= len(one._submissions._turns) - 1
 
     run(work, one, other)
 
