@@ -5,26 +5,20 @@ from __future__ import annotations
 import asyncio
 
 
-class Waiters:
+class Waiters(set["asyncio.Future[None]"]):
     """Futures of one event loop; nobody who has left is in here."""
 
-    def __init__(self) -> None:
-        self._futures: set[asyncio.Future[None]] = set()
-
-    def __len__(self) -> int:
-        return len(self._futures)
-
     def wake(self) -> None:
-        for waiter in self._futures:
+        for waiter in self:
             if not waiter.done():
                 waiter.set_result(None)
 
     async def sleep(self, milliseconds: float | None) -> None:
         """Waits until woken or until the time has passed; without one, until woken."""
         waiter = asyncio.get_running_loop().create_future()
-        self._futures.add(waiter)
+        self.add(waiter)
         try:
             # One millisecond more than asked for, so that a clock has arrived and not almost.
             await asyncio.wait({waiter}, timeout=None if milliseconds is None else milliseconds / 1000 + 0.001)
         finally:
-            self._futures.discard(waiter)
+            self.discard(waiter)
