@@ -112,7 +112,7 @@ def _rules_of(name: str, validations: object, inclusive: bool) -> Iterator[Media
     for number, rule in enumerate(validations, 1):
         match rule:
             case {"validation_rule": str(words), "validation_error": str(text), **others}:
-                measured = words.rstrip("<>=!")
+                measured = words.rstrip("<>=! ")
                 sign, limit = words[len(measured) :].strip(), others.get("validation_value")
                 if measured.strip() not in _MEASURES:
                     continue

@@ -426,6 +426,7 @@ WIDE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (200).to_bytes(4, "big") + (100).to_by
         ("width/height<", 2.5, 200),
         ("width_pixels >=", 200, 200),
         ("width_pixels >=", 201, 422),
+        ("width_pixels > ", 200, 422),
         ("duration_seconds<", 5, 200),
         ("container in", 5, 200),
     ],
