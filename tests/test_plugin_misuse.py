@@ -218,6 +218,34 @@ def test_third(mock_wavespeed):
     ) in told(result)
 
 
+def test_the_next_test_is_not_blamed_for_a_key_that_one_used_whose_end_was_not_looked_at(
+    pytester: pytest.Pytester,
+) -> None:
+    result = run(
+        pytester,
+        body="""
+KEPT = []
+
+def test_first(mock_wavespeed):
+    KEPT.append(mock_wavespeed.api_key)
+
+def test_that_fails(mock_wavespeed):
+    submit(mock_wavespeed, KEPT[0])
+
+def test_after_it(mock_wavespeed): pass
+
+@pytest.mark.understudy(strict=False)
+def test_without_checks(mock_wavespeed):
+    with pytest.raises(httpx.HTTPStatusError, match="401"):
+        submit(mock_wavespeed, KEPT[0])
+
+def test_after_that(mock_wavespeed): pass
+""",
+    )
+
+    result.assert_outcomes(passed=4, failed=1)
+
+
 def without(pytester: pytest.Pytester, name: str) -> pytest.RunResult:
     """A run in which importing respx finds that this package is missing."""
     pytester.makepyfile(
