@@ -124,6 +124,40 @@ def test_a_test_that_failed_already_is_not_failed_again(pytester: pytest.Pyteste
     assert "never acted" not in told(result)
 
 
+def test_a_test_that_did_not_pass_is_not_failed_at_its_end(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        "-rx",
+        body="""
+def test_skipped(mock_wavespeed):
+    mock_wavespeed.will_fail()
+    pytest.skip("not here")
+
+@pytest.mark.xfail
+def test_failed_as_expected(mock_wavespeed):
+    mock_wavespeed.will_fail()
+    assert not "the reason"
+""",
+    )
+
+    result.assert_outcomes(skipped=1, xfailed=1)
+    assert "at teardown" not in told(result)
+
+
+def test_a_test_that_skips_a_part_of_itself_is_looked_at(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        body="""
+def test_it(mock_wavespeed, subtests):
+    mock_wavespeed.will_fail()
+    with subtests.test("a part"):
+        pytest.skip("not here")
+""",
+    )
+
+    assert "The rule 'rule-1' (job={'fail': True}) never acted." in told(result)
+
+
 def test_a_failing_test_shows_what_its_providers_saw(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,
