@@ -227,8 +227,10 @@ def test_it(mock_wavespeed):
     assert "… 5 earlier ones are left out\n   6    " in told(result)
 
 
-def test_the_command_in_a_report_repeats_the_failure(pytester: pytest.Pytester) -> None:
-    body = """
+@pytest.mark.parametrize("mark", ["", "@pytest.mark.understudy(seed=3)"])
+def test_the_command_in_a_report_repeats_the_failure(pytester: pytest.Pytester, mark: str) -> None:
+    body = f"""
+{mark}
 @pytest.mark.parametrize("word", ["a b"])
 def test_it(mock_wavespeed, word):
     raise OSError(submit(mock_wavespeed))
