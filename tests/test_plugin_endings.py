@@ -244,6 +244,16 @@ def test_it(mock_wavespeed, word):
     assert re.findall(r"OSError: (\w+)", failed) == re.findall(r"OSError: (\w+)", again)
 
 
+def test_the_command_in_a_report_is_for_the_folder_that_pytest_was_started_in(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makeini("[pytest]\n")
+    monkeypatch.chdir(pytester.mkdir("inside"))
+    pytester.makepyfile(**{"inside/test_it": "def test_it(mock_wavespeed): assert False"})
+
+    assert "Run it again: pytest test_it.py::test_it --understudy-seed=7\n" in told(run(pytester))
+
+
 def test_a_failure_before_or_without_a_provider_is_left_as_it_is(pytester: pytest.Pytester) -> None:
     result = run(pytester, body="def test_it(): assert False\n\ndef test_that(nothing): pass\n")
 
