@@ -145,6 +145,35 @@ def test_third():
     result.assert_outcomes(passed=3)
 
 
+def test_the_official_package_may_be_imported_where_two_providers_wait_for_it(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAVESPEED_API_KEY", "the real one")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "wavespeed"]:
+        monkeypatch.delitem(sys.modules, name)
+    result = run(
+        pytester,
+        body="""
+def test_it(mock_wavespeed, understudy_server):
+    other = understudy_server.wavespeed
+    with other.environment():
+        import wavespeed
+        assert wavespeed.config.api.api_key == other.api_key
+    assert wavespeed.config.api.base_url == mock_wavespeed.base_url
+    assert wavespeed.config.api.api_key == mock_wavespeed.api_key
+    other.close()
+
+def test_afterwards():
+    import wavespeed
+    assert wavespeed.config.api.base_url == "https://api.wavespeed.ai"
+    assert wavespeed.config.api.api_key == "the real one"
+    assert wavespeed.config.__spec__.loader.__class__.__name__ == "SourceFileLoader"
+""",
+    )
+
+    result.assert_outcomes(passed=2)
+
+
 def test_a_server_is_as_wide_as_the_session_and_makes_more_tenants(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,
