@@ -93,6 +93,21 @@ def test_marker(mock_wavespeed):
     result.assert_outcomes(passed=2)
 
 
+def test_a_marker_may_take_the_rules_of_others_away(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        body="""
+pytestmark = pytest.mark.understudy(rules=[{"job": {"fail": True}}])
+
+@pytest.mark.understudy(rules=[])
+def test_it(mock_wavespeed):
+    assert len(mock_wavespeed.rules) == 0
+""",
+    )
+
+    result.assert_outcomes(passed=1)
+
+
 def test_a_clock_that_a_marker_asks_for_is_the_tenants(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,
