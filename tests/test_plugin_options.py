@@ -190,6 +190,11 @@ def test_the_header_tells_the_seed_and_where_it_comes_from(
             "or a text such as '5s' or '1s..4s'.",
         ),
         (
+            "latency=float('inf')",
+            "@pytest.mark.understudy(latency=inf) on test_it.py::test_it: inf is no latency: expected seconds from "
+            "0, or a text such as '5s' or '1s..4s'.",
+        ),
+        (
             "latency=True",
             "@pytest.mark.understudy(latency=True) on test_it.py::test_it: True is no latency: expected seconds from "
             "0, or a text such as '5s' or '1s..4s'.",

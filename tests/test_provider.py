@@ -134,6 +134,18 @@ def test_a_clock_is_read_and_set(wavespeed: MockProvider) -> None:
 # What is made to happen
 
 
+@pytest.mark.parametrize("length", [-1, float("nan"), float("inf"), 1e306, True, None, [5], timedelta(days=-1)])
+def test_what_is_no_length_of_time_is_told_in_the_words_of_a_test(wavespeed: MockProvider, length: Any) -> None:
+    expected = (
+        f"{length!r} is no length of time: expected seconds from 0, a text such as '5m', or a timedelta, of at most a "
+        "year."
+    )
+    for use in (wavespeed.advance, wavespeed.will_take, wavespeed.next_poll.is_late):
+        with pytest.raises(UnderstudyError) as wrong:
+            use(length)
+        assert expected == str(wrong.value)
+
+
 def test_a_job_fails_as_told(wavespeed: MockProvider) -> None:
     wavespeed.will_fail("Out of paint", code=1405, after="3s", times=1)
     failing, well = submit(wavespeed), submit(wavespeed)
