@@ -280,6 +280,10 @@ def test_a_rule_that_is_none_is_told_what_there_is(wavespeed: MockProvider) -> N
         wavespeed.rules.add(job={"hangs": "running"})
 
     assert str(wrong.value).startswith("There is no field 'hangs' in job. Did you mean 'hang'?")
+    with pytest.raises(UnderstudyError) as far_off:
+        wavespeed.will_fail(cause="gremlins")
+
+    assert "There is no cause 'gremlins'. There are: error, moderation, input." == str(far_off.value)
 
 
 # What is asserted
