@@ -263,6 +263,13 @@ def test_a_mistake_in_a_marker_is_told(pytester: pytest.Pytester, arguments: str
         ),
         ("--understudy-block-network=si", "--understudy-block-network: 'si' is neither on nor off."),
         ("--understudy-port=x", "--understudy-port: 'x' is no port: expected a whole number from 0 to 64999."),
+        *(
+            (
+                f"--understudy-url={url}",
+                f"--understudy-url: {url!r} is no URL of a server: expected one such as http://127.0.0.1:8787.",
+            )
+            for url in ("", "localhost:8787", "http://", "http://127.0.0.1:x", "http://127.0.0.1:99999", "http://a b")
+        ),
         (
             "--understudy-rules=none.toml",
             "--understudy-rules: 'none.toml' cannot be read as TOML: [Errno 2] No such file or directory: 'none.toml'.",
