@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from projects import HEAD, run, told
@@ -148,6 +149,32 @@ def test_another_server_at_the_url_is_told(status: int, said: bytes) -> None:
         f"What answers at {origin} is no understudy: it does not speak the control API at /_understudy/. Correct "
         "--understudy-url, or leave it away: then the tests have a server of their own."
     ) == str(other.value)
+
+
+def test_who_speaks_no_http_at_the_url_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other, ThreadPoolExecutor() as pool:
+        origin = f"http://127.0.0.1:{other.getsockname()[1]}"
+
+        def greet() -> None:
+            connection, _ = other.accept()
+            with connection:
+                connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+                connection.recv(65536)
+
+        greeted = pool.submit(greet)
+        with pytest.raises(UnderstudyError) as wrong, running(url=origin):
+            pass
+        greeted.result()
+
+    assert str(wrong.value).startswith(f"What answers at {origin} is no understudy: it does not speak the control API")
+
+
+def test_a_name_that_is_none_is_told_alike_by_a_server_elsewhere() -> None:
+    with running() as server, running(url=server.base_url) as remote:
+        for mock in (server.wavespeed, remote.wavespeed):
+            with pytest.raises(UnderstudyError) as wrong:
+                mock.job("a b?")
+            assert "This key has no job 'a b?'. It has none at all." == str(wrong.value)
 
 
 def test_a_server_elsewhere_cannot_be_had_with_other_switches_nor_in_process() -> None:
