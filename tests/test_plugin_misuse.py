@@ -69,6 +69,7 @@ def test_a_port_that_is_taken_is_told(pytester: pytest.Pytester) -> None:
         result = run(pytester, f"--understudy-port={port}", body="def test_it(mock_wavespeed): pass")
         result.assert_outcomes(errors=1)
         assert message in told(result)
+        assert "another exception" not in told(result)
         with pytest.raises(UnderstudyError) as told_too, running(port=port):
             pass
     assert message == str(told_too.value)

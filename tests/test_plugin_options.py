@@ -250,6 +250,7 @@ def test_a_mistake_in_a_marker_is_told(pytester: pytest.Pytester, arguments: str
 
     result.assert_outcomes(errors=1)
     assert f"\n{message}\n" in told(result)
+    assert "another exception" not in told(result)
 
 
 @pytest.mark.parametrize(
