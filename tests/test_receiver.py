@@ -123,6 +123,25 @@ def test_what_is_not_signed_is_not_trusted(mock_wavespeed: MockProvider, webhook
     assert 2 == len(webhook_receiver.wait(2, verify=False))
 
 
+@pytest.mark.parametrize(
+    ("stamp", "signature", "problem"),
+    [
+        ("1", "v3,é", "its signature is not that of this test's key"),
+        ("²", "v3,e", "it lacks one of the headers webhook-id, webhook-timestamp and webhook-signature"),
+    ],
+)
+def test_whatever_else_comes_is_an_event_too(
+    mock_wavespeed: MockProvider, webhook_receiver: WebhookReceiver, stamp: str, signature: str, problem: str
+) -> None:
+    headers = {b"webhook-id": b"x", b"webhook-timestamp": stamp.encode("latin-1")}
+    headers[b"webhook-signature"] = signature.encode("latin-1")
+    body = {"outputs": 5, "has_nsfw_contents": True}
+    httpx.post(webhook_receiver.url, json=body, headers=headers, trust_env=False)
+    (event,) = webhook_receiver.wait(verify=False)
+
+    assert ((), (), problem) == (event.outputs, event.flagged, event.problem)
+
+
 def test_a_signature_is_of_one_secret_and_of_the_present() -> None:
     import hmac
 
