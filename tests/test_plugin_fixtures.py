@@ -145,6 +145,28 @@ def test_third():
     result.assert_outcomes(passed=3)
 
 
+@pytest.mark.parametrize("when", ["before", "late"])
+def test_another_package_of_the_same_name_is_left_alone(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "wavespeed"]:
+        monkeypatch.delitem(sys.modules, name)
+    pytester.mkpydir("wavespeed").joinpath("config.py").write_text("TIMEOUT = 5\n")
+    top, inside = ("import wavespeed.config", "pass") if when == "before" else ("", "import wavespeed.config")
+    result = run(
+        pytester,
+        body=f"""
+{top}
+def test_it(mock_wavespeed):
+    {inside}
+    import wavespeed
+    assert wavespeed.config.TIMEOUT == 5
+""",
+    )
+
+    result.assert_outcomes(passed=1)
+
+
 def test_the_official_package_may_be_imported_where_two_providers_wait_for_it(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
