@@ -107,6 +107,7 @@ def test_every_way_out_is_blocked() -> None:
             lambda: one.connect_ex(elsewhere),
             lambda: other.sendto(b"x", elsewhere),
             lambda: other.sendto(b"x", 0, elsewhere),
+            lambda: other.sendmsg([b"x"], [], 0, elsewhere),
             lambda: socket.create_connection(elsewhere),
             lambda: socket.getaddrinfo(b"203.0.113.1", 9),
             lambda: asyncio.run(asyncio.open_connection(*elsewhere)),
@@ -166,6 +167,10 @@ def test_this_machine_and_what_is_allowed_are_reached(monkeypatch: pytest.Monkey
         client.connect(listener.getsockname())
     with blocked(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         assert 1 == sender.sendto(b"x", ("127.0.0.1", 9))
+        assert 1 == sender.sendmsg([b"x"], [], 0, ("127.0.0.1", 9))
+    with blocked(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect(("127.0.0.1", 9))
+        assert 1 == sender.sendmsg([b"x"])
     with blocked(), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one, pytest.raises(FileNotFoundError):
         one.sendto(b"x", "/nowhere")
     with blocked(), socket.socket(socket.AF_UNIX) as one, pytest.raises(FileNotFoundError):
