@@ -184,6 +184,8 @@ def test_this_machine_and_what_is_allowed_are_reached(monkeypatch: pytest.Monkey
         ("127.8.8.8", True),
         ("::1", True),
         ("0.0.0.0", True),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:10.0.0.1", False),
         ("localhost", True),
         ("LOCALHOST.", True),
         ("fake.localhost", True),
