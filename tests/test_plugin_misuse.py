@@ -75,6 +75,13 @@ def test_a_port_that_is_taken_is_told(pytester: pytest.Pytester) -> None:
     assert message == str(told_too.value)
 
 
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_what_is_no_port_is_told(port: int) -> None:
+    with pytest.raises(UnderstudyError) as wrong, running(port=port):
+        pass
+    assert f"{port} is no port: expected a whole number from 0 to 65535." == str(wrong.value)
+
+
 def test_a_port_that_is_free_is_listened_on(pytester: pytest.Pytester) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
