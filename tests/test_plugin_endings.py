@@ -82,6 +82,27 @@ def test_it(mock_wavespeed):
     )
 
 
+def test_what_is_wrong_with_two_providers_is_told_as_one(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        body="""
+def test_it(mock_wavespeed, mock_runcomfy):
+    mock_wavespeed.will_fail()
+    mock_runcomfy.will_hang()
+""",
+    )
+
+    result.assert_outcomes(passed=1, errors=1)
+    why = "never acted. No call of operation submit has come yet."
+    assert (
+        "_ ERROR at teardown of test_it _________________________\n"
+        "At the end of the test, this was wrong with mock_runcomfy:\n"
+        f"* The rule 'rule-1' (job={{'hang': 'running'}}) {why}\n{OFF}\n\n"
+        "At the end of the test, this was wrong with mock_wavespeed:\n"
+        f"* The rule 'rule-1' (job={{'fail': True}}) {why}\n{OFF}\n"
+    ) in told(result)
+
+
 @pytest.mark.parametrize("body", [UNUSED, UNKNOWN, UNDELIVERED])
 @pytest.mark.parametrize("off", ["flag", "marker", "ini", "others"])
 def test_each_check_can_be_turned_off(pytester: pytest.Pytester, body: str, off: str) -> None:
