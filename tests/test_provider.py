@@ -134,6 +134,13 @@ def test_a_clock_is_read_and_set(wavespeed: MockProvider) -> None:
 # What is made to happen
 
 
+def test_a_length_without_a_unit_is_not_taken_for_milliseconds(wavespeed: MockProvider) -> None:
+    with pytest.raises(UnderstudyError) as told:
+        wavespeed.advance("5")
+
+    assert "'5' has no unit: write '5s', or the number alone for seconds." == str(told.value)
+
+
 @pytest.mark.parametrize("length", [-1, float("nan"), float("inf"), 1e306, True, None, [5], timedelta(days=-1)])
 def test_what_is_no_length_of_time_is_told_in_the_words_of_a_test(wavespeed: MockProvider, length: Any) -> None:
     expected = (
@@ -320,6 +327,11 @@ def test_polls_are_counted_job_by_job(wavespeed: MockProvider) -> None:
         wavespeed.assert_polls()
 
 
+def test_polls_of_a_job_that_there_is_not_are_not_few(wavespeed: MockProvider) -> None:
+    with pytest.raises(AssertionError, match=r"^There is no job 'nope' of this test's; there are 0\.$"):
+        wavespeed.assert_polls(at_most=1, job="nope")
+
+
 def test_a_cancellation_is_asserted(runcomfy: MockProvider) -> None:
     job_id = submit(runcomfy)
     runcomfy.advance(1)
@@ -467,8 +479,10 @@ def test_a_server_with_a_control_token_is_used_with_it() -> None:
     with serving(create_app(Settings(control_token="a token that is right"))) as origin:
         with running(url=origin, token="a token that is right") as remote:
             assert () == remote.wavespeed.jobs
-        with pytest.raises(UnderstudyError, match="token"), running(url=origin, token="wrong") as remote:
-            _ = remote.wavespeed.jobs
+        for token in ("wrong", None):
+            with pytest.raises(UnderstudyError) as refused, running(url=origin, token=token):
+                pass
+            assert str(refused.value).endswith(" Tests give it with --understudy-token or running(token=…).")
 
 
 # What is known without asking
