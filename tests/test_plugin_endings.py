@@ -7,6 +7,10 @@ import re
 import pytest
 from projects import run, told
 
+from understudy.mockserver.app import create_app
+from understudy.mockserver.server import running
+from understudy.mockserver.settings import Settings
+
 OFF = (
     "To leave out these checks: @pytest.mark.understudy(strict=False); to keep some: strict='rules,webhooks' (there "
     "are rules, requests, webhooks, keys). For all tests: --understudy-strict=off, or understudy_strict = off in the "
@@ -29,6 +33,11 @@ def test_it(mock_wavespeed, webhook_receiver):
     webhook_receiver.answers(500)
     submit(mock_wavespeed, webhook=webhook_receiver.url)
     assert len(webhook_receiver.wait(4)) == 4
+"""
+
+ALWAYS = """
+def test_it(mock_wavespeed):
+    assert not submit(mock_wavespeed)
 """
 
 
@@ -273,6 +282,15 @@ def test_the_command_in_a_report_is_for_the_folder_that_pytest_was_started_in(
     pytester.makepyfile(**{"inside/test_it": "def test_it(mock_wavespeed): assert False"})
 
     assert "Run it again: pytest test_it.py::test_it --understudy-seed=7\n" in told(run(pytester))
+
+
+def test_a_token_is_not_told(pytester: pytest.Pytester) -> None:
+    with running(create_app(Settings(control_token="a-token-that-is-right"))) as origin:
+        where = f"--understudy-url={origin}"
+        failed = told(run(pytester, where, "--understudy-token=a-token-that-is-right", body=ALWAYS))
+
+    assert f"Run it again: pytest test_it.py::test_it --understudy-seed=7 {where}\n" in failed
+    assert "a-token-that-is-right" not in failed
 
 
 def test_a_failure_before_or_without_a_provider_is_left_as_it_is(pytester: pytest.Pytester) -> None:
