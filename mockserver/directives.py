@@ -16,6 +16,7 @@ MOST = 20
 """How many marks of one prompt are looked at, so that a long one cannot fill the journal."""
 
 _MARKED = re.compile(r"\[\[([^\[\]]*)\]\]")
+_CLOSED = re.compile(r"\[\[.*?\]\]+", re.DOTALL)
 _SHOWN = 60
 _LONGEST_ID = 200
 
@@ -130,11 +131,23 @@ def _marked(prompt: str, notes: list[str]) -> Iterator[str]:
         if number == MOST:
             notes.append(f"Only the first {MOST} directives of a prompt are read.")
             return
+        between = prompt[end : match.start()]
+        if between.strip("["):
+            notes += _unread(between)
         yield match[0]
         end = match.end()
-    _, mark, rest = prompt[end:].partition(DIRECTIVE)
-    if mark:
-        notes.append(f"{_short(mark + rest)} is no directive: ]] is missing.")
+    notes += _unread(prompt[end:])
+
+
+def _unread(text: str) -> list[str]:
+    """A note on a text between directives in which another one seems to begin."""
+    _, mark, rest = text.partition(DIRECTIVE)
+    if not mark:
+        return []
+    closed = _CLOSED.match(mark + rest)
+    if closed is not None:
+        return [f"{_short(closed[0])} is no directive: a bracket stands in it."]
+    return [f"{_short(mark + rest.rstrip())} is no directive: ]] is missing."]
 
 
 def _read(text: str) -> tuple[Tree | None, str]:

@@ -42,6 +42,11 @@ def test_a_prompt_without_directives_is_no_rule(prompt: str) -> None:
     assert (None, ()) == read_directives(prompt)
 
 
+@pytest.mark.parametrize("prompt", ["[[[fail]]]", "[[[[fail]]]]"])
+def test_brackets_around_a_directive_do_not_matter(prompt: str) -> None:
+    assert made("[[fail]]") == made(prompt)
+
+
 def test_several_combine_under_their_texts() -> None:
     rule = made("[[partial:2]] a shoe [[latency:5s]][[http:429,30s]] [[webhook:twice]] [[webhook:late,10s]]")
 
@@ -80,6 +85,9 @@ def test_several_combine_under_their_texts() -> None:
         ),
         ("[[fial]] [[fail]]", "[[fail]]", "[[fial]] is no directive. Did you mean [[fail]]?"),
         ("[[fail]] [[nsfw", "[[fail]]", "[[nsfw is no directive: ]] is missing."),
+        ("[[nsfw and [[fail]]", "[[fail]]", "[[nsfw and is no directive: ]] is missing."),
+        ("[[nsfw:1]b]] [[fail]]", "[[fail]]", "[[nsfw:1]b]] is no directive: a bracket stands in it."),
+        ("[[fail]] of x[[1,2],[3,4]]", "[[fail]]", "[[1,2],[3,4]] is no directive: a bracket stands in it."),
     ],
 )
 def test_the_first_counts_and_the_other_is_noted(prompt: str, kept: str, note: str) -> None:
@@ -93,6 +101,7 @@ def test_the_first_counts_and_the_other_is_noted(prompt: str, kept: str, note: s
     ("text", "note"),
     [
         ("[[Main page]]", f"[[Main page]] is no directive. There are: {', '.join(DIRECTIVES)}."),
+        ("[[fail:[x]]]", "[[fail:[x]]] is no directive: a bracket stands in it."),
         ("[[]]", f"[[]] is no directive. There are: {', '.join(DIRECTIVES)}."),
         ("[[latency]]", "[[latency]] is not how it is written: expected [[latency:5s]]."),
         ("[[lose:it]]", "[[lose:it]] is not how it is written: expected [[lose]]."),
