@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from understudy.mockserver.clock import Clock
 from understudy.mockserver.control_clock import show_clock
 from understudy.mockserver.happenings import JobMark, Told, attempts, marks
+from understudy.mockserver.journal import Entry
 from understudy.mockserver.journal_forms import show_entry
 from understudy.mockserver.store import Store
 
@@ -70,6 +71,7 @@ class Events:
         self._asked = cursor
         self._heartbeat = heartbeat
         self._number = 0
+        self._entry: Entry | None = None
         self._instant = 0
         self._known: frozenset[JobMark] = frozenset()
         self._attempts: dict[str, int] = {}
@@ -104,6 +106,7 @@ class Events:
         now = await self._store.now(self._tenant)
         if self._asked is None:
             self._number, self._instant = logged.first + len(logged.entries) - 1, now
+            self._entry = logged.entries[-1] if logged.entries else None
             self._known = frozenset(await marks(self._store, self._tenant, self._providers, now - 1, now))
         else:
             self._number, instant = self._asked
@@ -119,18 +122,19 @@ class Events:
         store, tenant = self._store, self._tenant
         now, clock = await store.now(tenant), await store.clock(tenant)
         found: list[tuple[int, int, dict[str, Any]]] = []
-        if await self._was_reset(now):
-            self._number, self._instant, self._known, self._attempts, self._clock = 0, now, frozenset(), {}, None
-            found.append((now, 0, {"kind": "reset", "at": now}))
-            since = -1
-        else:
-            since = self._instant - 1
+        reset = await self._was_reset(now)
+        if reset:
+            self._number, self._instant, self._known, self._attempts, self._clock = 0, 0, frozenset(), {}, None
+        since = self._instant - 1
         found += await self._exchanges()
         passed = await marks(store, tenant, self._providers, since, now)
         found += [(mark.at, 0, mark.shown()) for mark in passed if mark not in self._known]
         found += [(told.at, 0, told.shown()) for told in await self._told()]
         if clock != self._clock:
             found.append((now, 0, {"kind": "clock", "at": now, **show_clock(clock, now)}))
+        if reset:
+            at = min(at for at, *_ in found)
+            found.insert(0, (at, 0, {"kind": "reset", "at": at}))
         self._clock = clock
         self._known = frozenset(mark for mark in passed if mark.at == now)
         events = self._placed(found)
@@ -140,10 +144,19 @@ class Events:
     async def _was_reset(self, now: int) -> bool:
         if now < self._instant:
             return True
-        if self._number == 0 or (await self._store.journal(self._tenant, self._number - 1)).entries:
+        if self._number == 0:
             return False
+        logged = await self._store.journal(self._tenant, self._number - 1)
+        if logged.entries:
+            return logged.first == self._number and self._is_another(logged.entries[0])
         kept = await self._store.journal(self._tenant)
         return kept.first + len(kept.entries) - 1 < self._number
+
+    def _is_another(self, entry: Entry) -> bool:
+        """Whether an exchange has only the number of the last one heard of, which began before the cursor's instant."""
+        if self._entry is not None:
+            return entry != self._entry
+        return self._asked is not None and self._asked.instant is not None and entry.at > self._asked.instant
 
     async def _exchanges(self) -> list[tuple[int, int, dict[str, Any]]]:
         """New exchanges, each at the time when it began, but after those with smaller numbers."""
@@ -156,7 +169,7 @@ class Events:
                 found.append((at, number - 1, {"kind": "missed", "at": at, "exchanges": missed}))
                 missed = 0
             found.append((at, number, {"kind": "exchange", **show_entry(number, entry)}))
-            self._number = number
+            self._number, self._entry = number, entry
         return found
 
     async def _told(self) -> list[Told]:

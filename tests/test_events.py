@@ -208,6 +208,38 @@ async def test_a_reset_is_told_on_a_clock_that_goes_on() -> None:
 
 
 @on_loop
+async def test_a_reset_is_told_when_there_are_as_many_exchanges_again_before_anybody_looks() -> None:
+    store = WatchedStore()
+    async with serving(store) as origin:
+        await submit(origin)
+        events = Events(store, PROVIDERS, "key")
+        heard = events.listen()
+        assert ["clock"] == [event.content["kind"] for event in await anext(heard)]
+        await store.reset("key")
+        await submit(origin)
+        assert ["reset", "exchange", "job", "clock"] == [event.content["kind"] for event in await anext(heard)]
+        await heard.aclose()
+
+
+@on_loop
+async def test_who_comes_back_after_a_reset_loses_nothing_of_what_came_after_it() -> None:
+    store = WatchedStore(Clock.real())
+    async with serving(store, settings(10**6)) as origin:
+        async with listening(origin) as listener:
+            await submit(origin)
+            while not listener.last.startswith("1-"):
+                await listener.next()
+        await store.reset("key")
+        await asyncio.sleep(0.002)
+        for _ in range(2):
+            await submit(origin)
+        async with listening(origin, query=f"?after={listener.last}") as again:
+            told = await again.kinds(4)
+        assert [("reset", None), ("exchange", 1)] == told[:2]
+        assert ("exchange", 2) in told
+
+
+@on_loop
 async def test_a_journal_that_keeps_nothing_was_not_reset() -> None:
     store = WatchedStore(journal=0)
     async with serving(store) as origin:
