@@ -81,7 +81,7 @@ class StoreAway(Exception):
     """The store cannot be reached now, or does not answer in time: nothing is known of what it was asked."""
 
     def __init__(self, address: str, reason: str) -> None:
-        super().__init__(f"The store at {address} is away: {reason}.")
+        super().__init__(f"The store at {address} is away: {reason.removesuffix('.')}.")
         self.address = address
         self.reason = reason
 
