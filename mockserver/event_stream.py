@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
 import orjson
@@ -18,19 +19,24 @@ HEARTBEAT = b": still here\n\n"
 
 async def stream(events: Events, scope: Scope, receive: Receive, send: Send) -> None:
     """Sends events for as long as the listener and the store are there. Each is sent when the one before it has gone
-    out, so that nothing piles up for one that reads slowly. Whoever is cut off comes back with the last event's id."""
-    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-    if scope["method"] == "HEAD":
-        await send({"type": "http.response.body", "body": b""})
-        return
-    gone = asyncio.ensure_future(_gone(receive))
-    sending = asyncio.ensure_future(_send_all(events, send))
-    try:
-        await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        gone.cancel()
-        sending.cancel()
-        await asyncio.wait({gone, sending})
+    out, so that nothing piles up for one that reads slowly. Whoever is cut off comes back with the last event's id.
+
+    Raises StoreAway as long as nothing has been sent.
+    """
+    async with aclosing(events.listen()) as batches:
+        first = await anext(batches)
+        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+            return
+        gone = asyncio.ensure_future(_gone(receive))
+        sending = asyncio.ensure_future(_send_all(first, batches, send))
+        try:
+            await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            sending.cancel()
+            await asyncio.wait({gone, sending})
     if not sending.cancelled():
         with contextlib.suppress(StoreAway):
             sending.result()
@@ -41,13 +47,17 @@ def written(event: Event) -> bytes:
     return b"id: %s\ndata: %s\n\n" % (str(event.cursor).encode(), orjson.dumps(event.content))
 
 
-async def _send_all(events: Events, send: Send) -> None:
-    async with aclosing(events.listen()) as several:
-        async for batch in several:
-            for event in batch:
-                await send({"type": "http.response.body", "body": written(event), "more_body": True})
-            if not batch:
-                await send({"type": "http.response.body", "body": HEARTBEAT, "more_body": True})
+async def _send_all(first: Sequence[Event], batches: AsyncIterator[Sequence[Event]], send: Send) -> None:
+    await _send(first, send)
+    async for batch in batches:
+        await _send(batch, send)
+
+
+async def _send(batch: Sequence[Event], send: Send) -> None:
+    for event in batch:
+        await send({"type": "http.response.body", "body": written(event), "more_body": True})
+    if not batch:
+        await send({"type": "http.response.body", "body": HEARTBEAT, "more_body": True})
 
 
 async def _gone(receive: Receive) -> None:

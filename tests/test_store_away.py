@@ -127,6 +127,7 @@ def test_the_control_api_says_that_the_store_is_away(redis: RedisServer, live: L
     address = f"redis://127.0.0.1:{redis.port}/0"
     assert error["message"].startswith(f"The store at {address} is away: ")
     assert error["message"].endswith("refused. Try again once it is back.")
+    assert error == remote.wrong(503, "GET", "events")
     assert {"status": "ok"} == live.client.get("/_understudy/health").json()
     redis.start()
     assert [] == remote.get("jobs")["jobs"]
