@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from understudy.mockserver.durations import format_duration
-from understudy.mockserver.rules import Rule, Use, is_over
+from understudy.mockserver.rules import Rule, Use, is_over, settled
 
 State = Literal["waiting", "active", "used up", "expired"]
 
@@ -73,7 +73,7 @@ def _others(rule: Rule, rules: Sequence[Rule]) -> str:
     order = sorted(rules, key=lambda one: (not one.next, one.last))
     ids = [one.id for one in order]
     before = order[: ids.index(rule.id)] if rule.id in ids else []
-    nearer = [repr(one.id) for one in before if one.facets & rule.facets]
+    nearer = [repr(one.id) for one in before if settled(one.facets) & rule.facets]
     named = [*nearer, *([] if rule.next else ["a directive in the prompt"])]
     return f"what it decides was decided nearer ({' or '.join(named)})" if named else "another rule acted in its stead"
 

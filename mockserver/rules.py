@@ -68,6 +68,26 @@ class JobEffect:
     expire: int | None = None
 
 
+JOB_FIELDS = tuple(entry.name for entry in dataclasses.fields(JobEffect))
+
+CONTRARY: Mapping[str, frozenset[str]] = {
+    "job.fail": frozenset({"job.end", "job.flagged", "job.hang"}),
+    "job.end": frozenset({"job.fail", "job.flagged", "job.hang"}),
+    "job.flagged": frozenset({"job.fail", "job.end"}),
+    "job.hang": frozenset({"job.fail", "job.end", "job.latency", "job.run_time", "job.polls"}),
+    "job.latency": frozenset({"job.hang", "job.run_time", "job.polls"}),
+    "job.run_time": frozenset({"job.hang", "job.latency", "job.polls"}),
+    "job.queue_time": frozenset({"job.polls"}),
+    "job.polls": frozenset({"job.hang", "job.latency", "job.run_time", "job.queue_time"}),
+}
+"""What of a job cannot be so beside something else: whoever decides the one decides the others too."""
+
+
+def settled(facets: frozenset[str]) -> frozenset[str]:
+    """What is decided once these are: they, and what contradicts them."""
+    return facets.union(*(CONTRARY[one] for one in facets if one in CONTRARY))
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerEffect:
     """What a rule makes of one HTTP exchange.
@@ -113,8 +133,8 @@ class Rule:
 
     @property
     def facets(self) -> frozenset[str]:
-        """What it decides: of two rules that decide the same, the first one does."""
-        named = [f"job.{entry.name}" for entry in dataclasses.fields(JobEffect) if self._sets(entry.name)]
+        """What it decides: of two rules that decide the same, or what contradicts it, the first one does."""
+        named = [f"job.{name}" for name in JOB_FIELDS if self._sets(name)]
         named += ["answer"] if self.answer is not None else []
         named += ["webhook"] if self.webhook is not None else []
         return frozenset(named)
@@ -180,9 +200,9 @@ def choose(
             continue
         use = use._replace(seen=use.seen + 1)
         if _picks(rule, use.seen, luck):
-            blocked = taken if rule.next else taken | directed
-            if rule.facets - blocked:
-                taken |= rule.facets
+            left = rule.facets - settled(taken if rule.next else taken | directed)
+            if left:
+                taken |= left
                 use = use._replace(acted=use.acted + 1, since=now if use.since is None else use.since)
                 acting.append((rule, use))
             else:
@@ -218,6 +238,7 @@ class Acting:
 def merge(acting: Sequence[tuple[Rule, Use]]) -> Acting:
     """Each facet as the first rule that decides it has it."""
     chosen: dict[str, Any] = {}
+    decided: frozenset[str] = frozenset()
     answer, webhook, until, turn = None, None, None, ("", 0)
     for rule, use in acting:
         if answer is None and rule.answer is not None:
@@ -225,8 +246,7 @@ def merge(acting: Sequence[tuple[Rule, Use]]) -> Acting:
             until = use.since + rule.lasts if rule.lasts is not None and use.since is not None else None
         webhook = webhook or rule.webhook
         if rule.job is not None:
-            for entry in dataclasses.fields(JobEffect):
-                effect = getattr(rule.job, entry.name)
-                if effect is not None:
-                    chosen.setdefault(entry.name, effect)
+            left = rule.facets - settled(decided)
+            chosen |= {name: getattr(rule.job, name) for name in JOB_FIELDS if f"job.{name}" in left}
+            decided |= left
     return Acting(JobEffect(**chosen), answer, webhook, tuple(rule.id for rule, _ in acting), until, turn)

@@ -10,8 +10,21 @@ from hypothesis import strategies as st
 
 from understudy.mockserver.durations import DurationRange
 from understudy.mockserver.jobs import Failure, Phase, WebhookTwist
+from understudy.mockserver.rule_clashes import CLASHES
 from understudy.mockserver.rule_reports import Report, report
-from understudy.mockserver.rules import UNUSED, Acting, AnswerEffect, JobEffect, Rule, Use, When, choose, is_over, merge
+from understudy.mockserver.rules import (
+    CONTRARY,
+    UNUSED,
+    Acting,
+    AnswerEffect,
+    JobEffect,
+    Rule,
+    Use,
+    When,
+    choose,
+    is_over,
+    merge,
+)
 
 FAIL = JobEffect(fail=Failure())
 SLOW = JobEffect(latency=DurationRange(9, 9))
@@ -129,6 +142,35 @@ def test_a_rule_for_the_next_call_is_nearer_than_a_directive_and_that_nearer_tha
 
 def test_rules_that_decide_different_things_act_together() -> None:
     assert [["a", "b"]] == run([Rule("a", job=FAIL), Rule("b", job=SLOW), Rule("c", job=FAIL)], [0])
+
+
+@pytest.mark.parametrize(
+    ("nearer", "farther"),
+    [
+        (JobEffect(end=Phase.SUCCEEDED), FAIL),
+        (JobEffect(flagged=frozenset({1})), FAIL),
+        (FAIL, JobEffect(hang=Phase.RUNNING)),
+        (JobEffect(latency=DurationRange(0, 0)), JobEffect(hang=Phase.QUEUED)),
+        (SLOW, JobEffect(polls=3)),
+        (JobEffect(run_time=DurationRange(1, 1)), SLOW),
+    ],
+)
+def test_what_contradicts_a_nearer_rule_has_no_effect(nearer: JobEffect, farther: JobEffect) -> None:
+    following, standing = Rule("following", job=nearer, next=True), Rule("standing", job=farther)
+
+    assert [["following"]] == run([standing, following], [0])
+    assert [[]] == run([standing], [0], following.facets)
+    assert nearer == merge([(following, UNUSED), (standing, UNUSED)]).job
+    assert (
+        "1 call came, and on 1 of them what it decides was decided nearer ('following' or a directive in the prompt)."
+        == report(standing, Use(seen=1, shadowed=1), 0, [standing, following]).why
+    )
+
+
+def test_what_a_rule_cannot_have_together_two_rules_cannot_either() -> None:
+    clashes = {frozenset({one, other}) for one, other, _ in CLASHES if {one, other} <= {*CONTRARY}}
+
+    assert clashes == {frozenset({one, other}) for one, others in CONTRARY.items() for other in others}
 
 
 def test_a_rule_of_which_a_part_is_left_acts_for_that() -> None:
