@@ -33,6 +33,8 @@ CRASHED = Reply(500, b"Internal Server Error", ((b"content-type", b"text/plain; 
 """What the server answers when an error of its own was in the way."""
 
 _MARK = DIRECTIVE.encode()
+_ESCAPED = b"\\u005"
+"""How some encoders begin a bracket."""
 _WHOLE = float(2**64)
 _RAW = struct.Struct("<Q")
 
@@ -62,7 +64,7 @@ class Stage:
         asked = mask_body(call.body, tenant, BODY_KEPT)
         reply: Reply | None = None
         try:
-            if entrance.rules or (part.operation == "submit" and _MARK in call.body):
+            if entrance.rules or (part.operation == "submit" and (_MARK in call.body or _ESCAPED in call.body)):
                 reply = await self._direct(tenant, part, call, entrance)
             else:
                 reply = await part.perform(tenant, call)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from live import Live
+from live import WAVESPEED, Live
 
 from understudy.mockserver.directives import DIRECTIVES, MOST, read_directives
 from understudy.mockserver.durations import DurationRange
@@ -172,3 +172,13 @@ def test_a_directive_needs_nothing_but_a_prompt_on_either_wire(live: Live) -> No
     failed = live.client.get(f"/api/v3/predictions/{prediction}/result").json()["data"]
     assert ("failed", "Out of luck") == (failed["status"], failed["error"])
     assert "succeeded" == live.client.get(f"/v1/requests/{request}/result").json()["status"]
+
+
+@pytest.mark.parametrize("mark", ["[[fail]]", r"\u005b\u005bfail]]", r"[\u005Bfail]]"])
+def test_a_directive_is_read_however_its_brackets_are_escaped(live: Live, mark: str) -> None:
+    body = f'{{"prompt": "A shoe {mark}"}}'
+    answer = live.client.post(WAVESPEED, content=body, headers={"content-type": "application/json"})
+    live.advance(10_000)
+
+    result = live.client.get(f"/api/v3/predictions/{answer.json()['data']['id']}/result")
+    assert "failed" == result.json()["data"]["status"]
