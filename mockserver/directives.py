@@ -10,6 +10,7 @@ from typing import Any
 
 from understudy.mockserver.rule_errors import RuleError, near_one
 from understudy.mockserver.rule_forms import parse_rule
+from understudy.mockserver.rule_measures import OR_NUMBER
 from understudy.mockserver.rules import DIRECTIVE, Rule, When
 
 MOST = 20
@@ -165,7 +166,7 @@ def _read(text: str) -> tuple[Tree | None, str]:
     try:
         parse_rule(tree)
     except RuleError as error:
-        return None, f"{_short(text)} is wrong: {error}"
+        return None, f"{_short(text)} is wrong: {error.message.replace(OR_NUMBER, '')}"
     return tree, ""
 
 

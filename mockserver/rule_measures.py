@@ -20,6 +20,9 @@ from understudy.mockserver.rule_errors import RuleError, near, written, wrong
 from understudy.mockserver.rule_values import as_whole, can_be_sent
 from understudy.mockserver.rules import ALL_IMAGES
 
+OR_NUMBER = "; or a whole number of milliseconds"
+"""What is expected of a length where numbers can be told from text."""
+
 _DURATION = r"\s*(0|\d{1,15}(\.\d{1,9})?(ms|s|m|h))\s*"
 
 
@@ -33,7 +36,7 @@ class Length:
         length = _milliseconds(given)
         if length is None or length < self.least:
             more = f", {format_duration(self.least)} at least" if self.least else ""
-            raise wrong(field, given, f"{EXPECTED}{more}; or a whole number of milliseconds")
+            raise wrong(field, given, f"{EXPECTED}{more}{OR_NUMBER}")
         return length
 
     def write(self, value: int) -> str:
@@ -53,10 +56,10 @@ class Lengths:
             if isinstance(given, str):
                 return parse_spread(given)
         except ValueError as error:
-            raise wrong(field, given, f"{SPREAD}; or a whole number of milliseconds") from error
+            raise wrong(field, given, f"{SPREAD}{OR_NUMBER}") from error
         length = _milliseconds(given)
         if length is None:
-            raise wrong(field, given, f"{SPREAD}; or a whole number of milliseconds")
+            raise wrong(field, given, f"{SPREAD}{OR_NUMBER}")
         return DurationRange(length, length)
 
     def write(self, value: Spread) -> str:

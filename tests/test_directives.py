@@ -121,6 +121,16 @@ def test_the_first_counts_and_the_other_is_noted(prompt: str, kept: str, note: s
             "expected true for all images, or a list of their indexes, from 1 to 100.",
         ),
         (
+            "[[expire:5]]",
+            "[[expire:5]] is wrong: job.expire is '5': "
+            "expected a number and a unit (ms, s, m or h), such as 500ms or 2s, of at most a year.",
+        ),
+        (
+            "[[latency:5]]",
+            "[[latency:5]] is wrong: job.latency is '5': expected a duration (2s), a range (1s..4s) or a lognormal "
+            "distribution with its median and sigma: lognormal(2s, 0.5).",
+        ),
+        (
             "[[hang:queud]]",
             "[[hang:queud]] is wrong: There is no phase to hang in 'queud'. Did you mean 'queued'?",
         ),
