@@ -47,6 +47,9 @@ ReadWebhook = Callable[[Call, Mapping[str, Any]], str | None]
 CALLERS = 1_024
 """Authorization headers whose tenant is remembered, so that nearly every request finds it by one look."""
 
+WRONG_INPUTS = "the inputs fail the job, which comes before all rules"
+NO_WEBHOOK = "webhook: the submission asked for none"
+
 LARGE = 262_144
 """A longer body is taken apart off the event loop: it holds images, and there is a lot to decode and to digest."""
 
@@ -140,9 +143,12 @@ class Desk:
                 habits=self._habits,
                 again=turn.again,
             )
-            if acting is None or failure is not None:
+            if acting is None:
                 return job
             call.notes = noted  # a store that is shared may ask for a job more than once
+            if failure is not None:
+                call.notes += tuple(f"{part}: {WRONG_INPUTS}" for part in acting.parts)
+                return job
             return self._bend(call, acting, job, turn)
 
         found = await self.store.submit(tenant, self.dialect.name, make, capacity=self._limits.capacity)
@@ -161,6 +167,8 @@ class Desk:
             webhook=acting.webhook,
         )
         call.notes += notes
+        if acting.webhook is not None and job.submission.webhook is None:
+            call.notes += (NO_WEBHOOK,)
         return dataclasses.replace(job, plan=plan)
 
     def model(self, model_id: str) -> Model:

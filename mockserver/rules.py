@@ -68,6 +68,8 @@ class JobEffect:
     expire: int | None = None
 
 
+NO_EFFECT = JobEffect()
+
 JOB_FIELDS = tuple(entry.name for entry in dataclasses.fields(JobEffect))
 
 CONTRARY: Mapping[str, frozenset[str]] = {
@@ -233,6 +235,11 @@ class Acting:
     rules: tuple[str, ...] = ()
     until: int | None = None
     turn: tuple[str, int] = ("", 0)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What of a submission it decides: its `job`, its `webhook`."""
+        return (*(["job"] if self.job != NO_EFFECT else []), *(["webhook"] if self.webhook is not None else []))
 
 
 def merge(acting: Sequence[tuple[Rule, Use]]) -> Acting:

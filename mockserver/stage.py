@@ -103,6 +103,8 @@ class Stage:
         if self._guide is not None:
             notes = self._guide.explain(part.dialect.name, call.method, call.path, refusal)
             call.notes += tuple(mask(note, b"", tenant)[0] for note in notes)
+        if call.acting is not None:
+            call.notes += _vain(call.acting)
         return part.dialect.refuse(refusal)
 
     async def _direct(self, tenant: str, part: Part, call: Call, entrance: Entrance) -> Reply:
@@ -115,6 +117,7 @@ class Stage:
         if effect.moment == "before":
             await self._delay(tenant, call, acting, entrance.now)
             reply = instead(part.dialect, effect)
+            call.notes += _vain(acting) if reply is not None else ()
         if reply is None:
             try:
                 reply = await part.perform(tenant, call)
@@ -177,6 +180,11 @@ class Stage:
         material = f"rule\0{self._seed}\0{rule}\0{number}\0{name_of(tenant)}".encode("utf-8", "surrogateescape")
         drawn: int = _RAW.unpack(blake2b(material, digest_size=_RAW.size).digest())[0]
         return drawn / _WHOLE
+
+
+def _vain(acting: Acting) -> tuple[str, ...]:
+    """Notes on what was decided about a submission that was none."""
+    return tuple(f"{part}: nothing was submitted, so there is none to decide about" for part in acting.parts)
 
 
 def _entry(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -13,9 +14,10 @@ from live import IMAGE, PROMPT, RUNCOMFY, WAVESPEED, Live, MakeLive
 from raw import BALANCE, LANE, POLL, ask
 
 from understudy.mockserver.answers import NOT_SET
+from understudy.mockserver.desk import NO_WEBHOOK, WRONG_INPUTS
 from understudy.mockserver.durations import DurationRange
-from understudy.mockserver.jobs import Phase
-from understudy.mockserver.rules import AnswerEffect, Rule, When
+from understudy.mockserver.jobs import Failure, Phase, WebhookTwist
+from understudy.mockserver.rules import AnswerEffect, JobEffect, Rule, When
 from understudy.mockserver.stage import NOT_STALE
 from understudy.mockserver.wires import Wire
 
@@ -351,3 +353,37 @@ def test_the_sdk_does_not_submit_again_when_it_is_told_to_slow_down(instant: Liv
         sdk(instant).run(MODEL, {"prompt": "x"}, max_retries=3)
 
     assert [("submit", 429)] == asked(instant)
+
+
+BROKEN = "data:image/png;base64,eA=="
+BOTH = Rule("", job=JobEffect(fail=Failure()), webhook=WebhookTwist(lost=True))
+NONE_OF = ("job: nothing was submitted, so there is none to decide about",)
+NEITHER = (*NONE_OF, "webhook: nothing was submitted, so there is none to decide about")
+
+
+@pytest.mark.parametrize(
+    ("rules", "body", "status", "notes"),
+    [
+        ([BOTH], {"size": 7}, 400, NEITHER),
+        ([BOTH, Rule("", answer=AnswerEffect(status=503))], {"prompt": PROMPT}, 503, NEITHER),
+        (
+            [BOTH, Rule("", answer=AnswerEffect(wire=Wire("close"), moment="after"))],
+            {"prompt": PROMPT},
+            None,
+            (NO_WEBHOOK,),
+        ),
+        ([Rule("", answer=AnswerEffect(status=503))], {"prompt": "[[latency:5s]]"}, 503, NONE_OF),
+        ([Rule("", job=JobEffect(fail=Failure()))], {"prompt": PROMPT}, 200, ()),
+        ([BOTH], {"prompt": PROMPT}, 200, (NO_WEBHOOK,)),
+        ([BOTH], {"prompt": PROMPT, "images": [BROKEN]}, 200, (f"job: {WRONG_INPUTS}", f"webhook: {WRONG_INPUTS}")),
+    ],
+)
+def test_what_is_decided_about_a_job_that_is_none_is_noted(
+    live: Live, rules: list[Rule], body: Any, status: int | None, notes: tuple[str, ...]
+) -> None:
+    live.add_rules(*rules)
+    with contextlib.suppress(httpx.RemoteProtocolError):
+        live.client.post(WAVESPEED, json=body)
+
+    entry = live.journal()[0]
+    assert (status, notes) == (entry.status, entry.notes)
