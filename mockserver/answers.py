@@ -13,6 +13,7 @@ import orjson
 from understudy.mockserver.dialect import Voice
 from understudy.mockserver.exchange import BODILESS, Headers, Reply, phrase
 from understudy.mockserver.rules import AnswerEffect
+from understudy.mockserver.traces import spoilt
 from understudy.mockserver.wires import SILENT
 
 PAGE = "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n</body>\r\n</html>\r\n"
@@ -23,11 +24,13 @@ NOT_SET = "set: this answer has no JSON body, so its fields are as they were"
 
 
 class Altered(NamedTuple):
-    """A reply, for how many milliseconds it tells its client to wait, and what whoever made the rule should know."""
+    """A reply, for how many milliseconds it tells its client to wait, what whoever made the rule should know, and how
+    the reply was spoilt, if it was."""
 
     reply: Reply
     retry_after: int | None = None
     notes: tuple[str, ...] = ()
+    spoilt: str | None = None
 
 
 def instead(dialect: Voice, effect: AnswerEffect) -> Reply | None:
@@ -60,8 +63,10 @@ def altered(dialect: Voice, effect: AnswerEffect, reply: Reply, left: int | None
     time in milliseconds, which a date is counted from."""
     notes: tuple[str, ...] = ()
     body, headers, wire, told = reply.body, reply.headers, effect.wire, effect.retry_after
+    put = False
     if effect.put:
         body, notes = _with_fields(dialect, effect, body)
+        put = not notes
     if effect.garbled:
         body = _broken_off(body)
     if effect.content_type is not None:
@@ -76,7 +81,7 @@ def altered(dialect: Voice, effect: AnswerEffect, reply: Reply, left: int | None
         elif wire.kind == "cut" and wire.bytes >= len(body):
             notes += (f"cut: the answer has {len(body)} bytes, so all of it went out before byte {wire.bytes}",)
             wire = None
-    return Altered(Reply(reply.status, body, headers, wire), told, notes)
+    return Altered(Reply(reply.status, body, headers, wire), told, notes, spoilt(effect, put=put))
 
 
 def _retry_after(effect: AnswerEffect, told: int, wall: int) -> bytes:

@@ -55,7 +55,7 @@ class Call:
 
     `acting` is what rules make of it, with `stale` the state of a job that is told is the one before its latest.
     Whoever answers leaves here which `job` it was about and the `phase` that was told, for how many milliseconds the
-    client was told to wait, and `notes` for the journal.
+    client was told to wait, how a rule has `spoilt` the answer, and `notes` for the journal.
     """
 
     method: str
@@ -73,6 +73,7 @@ class Call:
     job: Job | None = None
     phase: Phase | None = None
     retry_after: int | None = None
+    spoilt: str | None = None
     notes: tuple[str, ...] = ()
 
     async def gone(self) -> None:

@@ -24,7 +24,7 @@ from understudy.mockserver.refusals import Refusal
 from understudy.mockserver.rules import DIRECTIVE, POLLS, UNUSED, Acting, Rule, merge
 from understudy.mockserver.store import Entrance, Store, StoreAway
 from understudy.mockserver.tenant_names import name_of
-from understudy.mockserver.traces import announced, is_text, replaced, spoilt
+from understudy.mockserver.traces import announced, is_text, replaced
 from understudy.mockserver.wires import SILENT
 
 NOT_STALE = "stale: only a poll tells a job's state, so this answer is as it was"
@@ -128,7 +128,8 @@ class Stage:
             now = await self._delay(tenant, call, acting, now)
             reply = instead(part.dialect, effect) or reply
         left = None if acting.until is None else acting.until - now
-        reply, call.retry_after, notes = altered(part.dialect, effect, reply, left, time_ns() // 1_000_000)
+        wall = time_ns() // 1_000_000
+        reply, call.retry_after, notes, call.spoilt = altered(part.dialect, effect, reply, left, wall)
         call.notes += notes
         if effect.stale and part.operation not in POLLS:
             call.notes += (NOT_STALE,)
@@ -212,7 +213,7 @@ def _entry(
         if wire is not None:
             broken = wire.kind
         if effect is not None:
-            broken = broken or spoilt(effect)
+            broken = broken or call.spoilt
             phase = None if replaced(effect) else phase
         if broken in SILENT:
             status = phase = None

@@ -26,11 +26,12 @@ def announced(headers: Iterable[tuple[bytes, bytes]]) -> int:
     return next((int(value) for name, value in headers if name == b"content-length"), 0)
 
 
-def spoilt(effect: AnswerEffect) -> str | None:
-    """What a rule did to an answer so that its client cannot have read it as it was meant; None when it could."""
+def spoilt(effect: AnswerEffect, *, put: bool) -> str | None:
+    """What a rule did to an answer so that its client cannot have read it as it was meant; None when it could. `put`
+    is whether fields were set."""
     if effect.garbled:
         return "garbled"
-    changed = effect.put or effect.content_type is not None or effect.error_in_200
+    changed = put or effect.content_type is not None or effect.error_in_200
     return "altered" if changed else None
 
 

@@ -161,7 +161,8 @@ def test_fields_of_an_answer_without_json_stay_and_the_journal_says_so(live: Liv
     live.add_rules(Rule("", answer=AnswerEffect(status=502, html=True, put=(("a", 1),))))
 
     assert "<h1>502 Bad Gateway</h1>" in post(live).text
-    assert (NOT_SET,) == live.journal()[0].notes
+    entry = live.journal()[0]
+    assert ((NOT_SET,), None) == (entry.notes, entry.broken)
 
 
 def test_a_content_type_may_be_wrong(live: Live) -> None:

@@ -406,7 +406,7 @@ def test_an_entrance_knows_nothing_unless_it_is_told() -> None:
     ],
 )
 def test_what_a_rule_did_to_an_answer(effect: AnswerEffect, expected: tuple[str | None, bool]) -> None:
-    assert expected == (spoilt(effect), replaced(effect))
+    assert expected == (spoilt(effect, put=bool(effect.put)), replaced(effect))
 
 
 def test_text_is_told_by_its_bytes() -> None:
