@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from understudy.mockserver.durations import format_duration
 from understudy.mockserver.rules import Rule, Use, is_over, settled
+
+NAMED = 3
+"""How many rules are named that act in another one's stead: of a thousand, each would name all before it."""
 
 State = Literal["waiting", "active", "used up", "expired"]
 
@@ -73,7 +77,8 @@ def _others(rule: Rule, rules: Sequence[Rule]) -> str:
     order = sorted(rules, key=lambda one: (not one.next, one.last))
     ids = [one.id for one in order]
     before = order[: ids.index(rule.id)] if rule.id in ids else []
-    nearer = [repr(one.id) for one in before if settled(one.facets) & rule.facets]
+    nearer = list(islice((repr(one.id) for one in before if settled(one.facets) & rule.facets), NAMED + 1))
+    nearer[NAMED:] = ["others"] if len(nearer) > NAMED else []
     named = [*nearer, *([] if rule.next else ["a directive in the prompt"])]
     return f"what it decides was decided nearer ({' or '.join(named)})" if named else "another rule acted in its stead"
 

@@ -167,6 +167,18 @@ def test_what_contradicts_a_nearer_rule_has_no_effect(nearer: JobEffect, farther
     )
 
 
+def test_of_many_nearer_rules_a_few_are_named() -> None:
+    rules = [Rule(str(number), job=FAIL) for number in range(10)]
+    nearer = [report(rules[number], Use(seen=1, shadowed=1), 0, rules).why.partition("(")[2] for number in (1, 3, 4, 9)]
+
+    assert [
+        "'0' or a directive in the prompt).",
+        "'0' or '1' or '2' or a directive in the prompt).",
+        "'0' or '1' or '2' or others or a directive in the prompt).",
+        "'0' or '1' or '2' or others or a directive in the prompt).",
+    ] == nearer
+
+
 def test_what_a_rule_cannot_have_together_two_rules_cannot_either() -> None:
     clashes = {frozenset({one, other}) for one, other, _ in CLASHES if {one, other} <= {*CONTRARY}}
 
