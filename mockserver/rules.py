@@ -205,6 +205,7 @@ def choose(
             left = rule.facets - settled(taken if rule.next else taken | directed)
             if left:
                 taken |= left
+                directed -= settled(left) if rule.next else frozenset()
                 use = use._replace(acted=use.acted + 1, since=now if use.since is None else use.since)
                 acting.append((rule, use))
             else:

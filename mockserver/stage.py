@@ -21,7 +21,7 @@ from understudy.mockserver.exchange import GONE, JSON, Call, Reply
 from understudy.mockserver.journal import BODY_KEPT, Entry
 from understudy.mockserver.masking import likely_keys, mask, mask_body
 from understudy.mockserver.refusals import Refusal
-from understudy.mockserver.rules import DIRECTIVE, POLLS, UNUSED, Acting, Rule, merge
+from understudy.mockserver.rules import DIRECTIVE, POLLS, UNUSED, Acting, Rule, merge, settled
 from understudy.mockserver.store import Entrance, Store, StoreAway
 from understudy.mockserver.tenant_names import name_of
 from understudy.mockserver.traces import announced, is_text, replaced
@@ -147,7 +147,10 @@ class Stage:
             acting = await self._store.act(tenant, fitting, facets, lambda rule, n: self._luck(tenant, rule, n))
         if directed is not None:
             near = [used for used in acting if used[0].next]
-            acting = [*near, (directed, UNUSED), *acting[len(near) :]]
+            if directed.facets <= settled(frozenset[str]().union(*(rule.facets for rule, _ in near))):
+                call.notes += (f"{directed.id} has no effect beside a rule for the next call, which is nearer.",)
+            else:
+                acting = [*near, (directed, UNUSED), *acting[len(near) :]]
         return merge(acting)
 
     async def _delay(self, tenant: str, call: Call, acting: Acting, now: int) -> int:

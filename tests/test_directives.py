@@ -192,3 +192,22 @@ def test_a_directive_is_read_however_its_brackets_are_escaped(live: Live, mark: 
 
     result = live.client.get(f"/api/v3/predictions/{answer.json()['data']['id']}/result")
     assert "failed" == result.json()["data"]["status"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rules", "notes"),
+    [
+        ("[[fail:b]]", ("next",), ("[[fail:b]] has no effect beside a rule for the next call, which is nearer.",)),
+        ("[[nsfw]]", ("next",), ("[[nsfw]] has no effect beside a rule for the next call, which is nearer.",)),
+        ("[[latency:5s]]", ("next", "[[latency:5s]]"), ()),
+        ("[[fail:b]] [[latency:5s]]", ("next", "[[fail:b]] [[latency:5s]]"), ()),
+    ],
+)
+def test_a_directive_that_a_nearer_rule_leaves_nothing_to_is_noted(
+    live: Live, text: str, rules: tuple[str, ...], notes: tuple[str, ...]
+) -> None:
+    live.add_rules(Rule("next", job=JobEffect(fail=Failure(text="a")), times=1, next=True))
+    live.submit_wavespeed(prompt=text)
+
+    entry = live.journal()[0]
+    assert (rules, notes) == (entry.rules, entry.notes)

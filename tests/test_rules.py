@@ -167,6 +167,13 @@ def test_what_contradicts_a_nearer_rule_has_no_effect(nearer: JobEffect, farther
     )
 
 
+def test_a_directive_that_a_rule_for_the_next_call_leaves_nothing_to_keeps_no_other_rule_from_acting() -> None:
+    rules = [Rule("standing", job=FAIL), Rule("following", job=SLOW, next=True)]
+
+    assert [["following", "standing"]] == run(rules, [0], frozenset({"job.hang"}))
+    assert [["following"]] == run(rules, [0], frozenset({"job.end"}))
+
+
 def test_of_many_nearer_rules_a_few_are_named() -> None:
     rules = [Rule(str(number), job=FAIL) for number in range(10)]
     nearer = [report(rules[number], Use(seen=1, shadowed=1), 0, rules).why.partition("(")[2] for number in (1, 3, 4, 9)]
