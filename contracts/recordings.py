@@ -25,7 +25,7 @@ _FORMS = "expected a HAR file, a VCR cassette (YAML or JSON), or the JSON lines 
 def read_recording(path: Path, provider: str, scrubber: Scrubber) -> list[Exchange]:
     """The exchanges of a recording, in order. The keys that it holds become secrets of the scrubber. Raises Unable."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise Unable(f"{path} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError:
@@ -81,7 +81,8 @@ def _exchanges(name: str, text: str, provider: str, scrubber: Scrubber) -> Itera
     elif whole is None and not text.lstrip().startswith("{"):
         yield from _cassette(name, _yaml(text)["interactions"], scrubber)
     else:
-        for number, line in enumerate(text.splitlines(), 1):
+        # Not splitlines: texts within JSON may hold what Unicode takes for the end of a line.
+        for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
                 yield from _line(f"{name}, line {number}", json.loads(line), provider)
 

@@ -170,6 +170,25 @@ def test_a_journal_of_the_fake_is_a_recording_too(tmp_path: Path) -> None:
     assert "cut short" in comparison.coverage.told()
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+def test_a_text_may_hold_what_unicode_takes_for_the_end_of_a_line(separator: str, tmp_path: Path) -> None:
+    prompt = {"prompt": f"A red{separator}shoe"}
+    exchange = Exchange("", "POST", "/api/v3/bytedance/seedream-v4", "key", prompt, 400, {}, {"code": 400})
+    path = tmp_path / "recording"
+    path.write_text(line_of(exchange, Scrubber()), encoding="utf-8")
+
+    (found,) = read_recording(path, "wavespeed", Scrubber())
+
+    assert prompt == found.sent
+
+
+def test_a_recording_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "recording"
+    path.write_text(as_har(of("wavespeed")[:3]), encoding="utf-8-sig")
+
+    assert 3 == len(read_recording(path, "wavespeed", Scrubber()))
+
+
 def test_the_keys_in_a_recording_are_secrets(tmp_path: Path) -> None:
     (tmp_path / "a.har").write_text(as_har(of("wavespeed")))
     scrubber = Scrubber()
