@@ -13,10 +13,14 @@ from typing import Any
 
 from understudy.contracts.client import CAPABILITIES, PARTS, Account, Crash, Result, State, Trouble
 from understudy.contracts.findings import Unable
+from understudy.contracts.watching import Endless, within
 
 PROTOCOL = 1
 GRACE = 5.0
 """Seconds that a command has to end by itself once its input is closed."""
+
+START = 20.0
+"""Seconds that a command has to answer hello: some are compiled first."""
 
 
 class Command:
@@ -25,9 +29,10 @@ class Command:
     Raises Unable when the command cannot be started or does not speak the protocol of docs/client-protocol.md.
     """
 
-    def __init__(self, command: str, *, grace: float = GRACE) -> None:
+    def __init__(self, command: str, *, grace: float = GRACE, start: float = START) -> None:
         self.command = command
         self._grace = grace
+        self._patience = start
         self._numbers = itertools.count(1)
         self._process = self._start()
         self.providers = self._greet()
@@ -37,13 +42,20 @@ class Command:
         return f"Command({self.command!r})"
 
     def __call__(self, account: Account) -> CommandClient:
+        if self.ended:  # it crashed under the client before
+            self.abandon()
         answer = self.ask("open", account=account._asdict())
         wrong = f"{self.command!r} answered open with {_short(answer)}"
         if not isinstance(answer, Mapping):
             raise Unable(f"{wrong}; expected an object with its capabilities. {_SEE}")
-        unknown = set(answer.get("capabilities", ())) - set(CAPABILITIES)
-        if unknown:
-            raise Unable(f"{wrong}; there is no capability {min(unknown)!r}, only {', '.join(CAPABILITIES)}.")
+        for name, known in (("capabilities", CAPABILITIES), ("tells", sorted(PARTS))):
+            told = answer.get(name, [])
+            if not _are_texts(told):
+                raise Unable(f"{wrong}; expected {name} as an array of texts. {_SEE}")
+            unknown = set(told) - set(known)
+            if unknown:
+                what = "capability" if name == "capabilities" else "part of a result"
+                raise Unable(f"{wrong}; there is no {what} {min(unknown)!r}, only {', '.join(known)}.")
         return CommandClient(self.ask, answer)
 
     @property
@@ -71,11 +83,7 @@ class Command:
 
     def abandon(self) -> None:
         """Ends a process that does not answer, and starts another."""
-        assert self._process.stdin is not None
-        self._process.kill()
-        self._process.wait()
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()  # the other end is closed by whoever still waits for an answer
+        self._end()
         self._process = self._start()
         self._greet()
 
@@ -94,6 +102,7 @@ class Command:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 encoding="utf-8",
+                errors="backslashreplace",  # what is no UTF-8 is no JSON then, and can be quoted
                 bufsize=1,
             )
         except (OSError, ValueError) as error:
@@ -101,20 +110,31 @@ class Command:
 
     def _greet(self) -> tuple[str, ...]:
         try:
-            hello = self.ask("hello")
+            hello = within(self._patience, lambda: self.ask("hello"))
             if not isinstance(hello, Mapping) or hello.get("protocol") != PROTOCOL:
                 raise Unable(
                     f"{self.command!r} answered hello with {_short(hello)}; expected protocol {PROTOCOL}. {_SEE}"
                 )
-            if "providers" not in hello:
+            if not _are_texts(hello.get("providers")):
                 raise Unable(f"{self.command!r} does not say which providers its client is for. {_SEE}")
             return tuple(hello["providers"])
+        except Endless:
+            self._end()
+            raise Unable(f"{self.command!r} did not answer hello within {self._patience:g} s. {_SEE}") from None
         except (Trouble, Crash) as error:
             self._kill()
             raise Unable(f"{error}. {_SEE}") from error
         except Unable:
             self._kill()
             raise
+
+    def _end(self) -> None:
+        """Ends a process from which somebody still waits for an answer, who then closes the other end."""
+        assert self._process.stdin is not None
+        self._process.kill()
+        self._process.wait()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
 
     def _kill(self) -> None:
         """Ends the process, and lets go of its ends of the pipes."""
@@ -135,6 +155,8 @@ class Command:
             raise Unable(f"{wrong}; expected the id {number}, and a value or an error. {_SEE}")
         if "error" in answer:
             error = answer["error"]
+            if not isinstance(error, Mapping):
+                raise Unable(f"{wrong}; expected an error as an object, and none beside a value. {_SEE}")
             told = f"{error.get('type', 'Error')}: {error.get('message', '')}"
             raise (Trouble if error.get("own") else Crash)(told)
         return answer["value"]
@@ -175,12 +197,19 @@ def _state(told: Any) -> State:
 def _result(told: Any) -> Result:
     if not isinstance(told, Mapping):
         raise Unable(f"a result is an object; the command said {_short(told)}. {_SEE}")
+    outputs, flags = told.get("outputs") or [], told.get("flags") or []
+    if not isinstance(outputs, list) or not isinstance(flags, list):
+        raise Unable(f"outputs and flags of a result are arrays; the command said {_short(told)}. {_SEE}")
     return Result(
         state=_state(told.get("state")),
-        outputs=tuple(told.get("outputs") or ()),
-        flags=tuple(told.get("flags") or ()),
+        outputs=tuple(outputs),
+        flags=tuple(flags),
         error=str(told.get("error") or ""),
     )
+
+
+def _are_texts(told: Any) -> bool:
+    return isinstance(told, list) and all(isinstance(one, str) for one in told)
 
 
 def _short(told: Any) -> str:

@@ -175,3 +175,43 @@ def test_values_of_another_form_are_told_from_findings(scripted: Any) -> None:
         client.run("m", {})
     with pytest.raises(Unable, match=r"^a state is one of queued, .*, ended; the command said melting\. See docs"):
         Actor(client, 10, lambda: None).call("status", "id")
+
+
+def test_a_process_that_crashed_is_started_anew_for_the_next_client(scripted: Any) -> None:
+    command = scripted({"hello": {"value": HELLO}, "open": {"value": {"capabilities": ["run"]}}, "run": "end"})
+    with pytest.raises(Crash, match=r"ended with status 3 when it was asked to run$"):
+        command(ACCOUNT).run("m", {})
+
+    assert callable(command(ACCOUNT).run)
+
+
+def test_a_command_that_never_says_hello_is_given_up() -> None:
+    with pytest.raises(Unable, match=r" did not answer hello within 0\.2 s\. See docs/client-protocol\.md\.$"):
+        Command(shlex.join([sys.executable, "-c", "import time; time.sleep(60)"]), start=0.2)
+
+
+def test_what_is_no_text_is_quoted() -> None:
+    says = "import sys; sys.stdout.buffer.write(b'\\xff\\xfe\\n')"
+    with pytest.raises(Unable, match=r"answered hello with \\xff\\xfe, which is not JSON"):
+        Command(shlex.join([sys.executable, "-c", says]))
+
+
+@pytest.mark.parametrize("hello", [{"error": None, "value": HELLO}, {"error": "no"}])
+def test_an_error_that_is_no_object_is_told_what_was_expected(scripted: Any, hello: Any) -> None:
+    with pytest.raises(Unable, match=r"expected an error as an object, and none beside a value\. See docs"):
+        scripted({"hello": hello})
+
+
+@pytest.mark.parametrize("told", [{"capabilities": None}, {"capabilities": [{}]}, {"tells": "outputs"}])
+def test_words_that_are_no_array_are_told_what_was_expected(scripted: Any, told: Any) -> None:
+    command = scripted({"hello": {"value": HELLO}, "open": {"value": told}})
+
+    with pytest.raises(Unable, match=r"expected (capabilities|tells) as an array of texts\. See docs"):
+        command(ACCOUNT)
+
+
+def test_outputs_that_are_no_array_are_no_finding(scripted: Any) -> None:
+    client = opened(scripted, ["run"], run={"value": {"state": "succeeded", "outputs": "https://example.com/1.png"}})
+
+    with pytest.raises(Unable, match=r"^outputs and flags of a result are arrays; the command said "):
+        client.run("m", {})
