@@ -61,9 +61,10 @@ class Actor:
         self._patience = patience
         self._abandon = abandon
         self.can = capabilities(client)
-        self.tells: frozenset[str] = getattr(client, "tells", PARTS)
+        self.tells: frozenset[str] = _parts(client)
         self.errors: tuple[type[Exception], ...] = _own_errors(client)
         self.said: list[str] = []
+        self._stuck = False
 
     def call(self, name: str, *arguments: Any) -> Told:
         """Raises Broken for an exception that is none of the client's own, and Stuck for a call that does not end."""
@@ -72,6 +73,7 @@ class Actor:
             told = Told(within(self._patience, lambda: getattr(self._client, name)(*arguments)), None)
         except Endless:
             self.said.append(f"client.{asked} did not end")
+            self._stuck = True
             self._abandon()
             raise Stuck(f"{name} had not come to an end after {self._patience:g} s.") from None
         except self.errors as error:
@@ -84,26 +86,60 @@ class Actor:
             if isinstance(error, Crash):
                 raise Broken(f"{name} ended in a crash: {error}.") from error
             raise Broken(f"{name} raised {_named(error)}, which is none of the client's own errors ({own}).") from error
+        if told.error is None:
+            _check_shape(name, told.value)
         self.said.append(f"client.{asked} {told}")
-        if told.error is None and not isinstance(told.value, SHAPES[name]):
-            expected = SHAPES[name][0].__name__
-            raise Unable(f"The adapter's {name} returned {told.value!r}; expected a value of type {expected}.")
         return told
 
     def close(self) -> None:
+        """Raises Unable when that fails, or does not end though nothing else of the client's was stuck before."""
         close = getattr(self._client, "close", None)
-        if close is not None:
-            close()
+        if close is None:
+            return
+        try:
+            within(self._patience, close)
+        except Endless:
+            if not self._stuck:
+                raise Unable(f"The adapter's close had not come to an end after {self._patience:g} s.") from None
+        except Unable:
+            raise
+        except (Exception, SystemExit) as error:
+            raise Unable(f"The adapter's close raised {_named(error)}.") from error
+
+
+def _check_shape(name: str, value: Any) -> None:
+    """Raises Unable for a value that no client can have meant: its adapter is wrong."""
+    if not isinstance(value, SHAPES[name]):
+        expected = SHAPES[name][0].__name__
+        raise Unable(f"The adapter's {name} returned {value!r}; expected a value of type {expected}.")
+    if isinstance(value, Result):
+        for part, kind in (("state", State), ("outputs", tuple), ("flags", tuple), ("error", str)):
+            told = getattr(value, part)
+            if not isinstance(told, kind):
+                raise Unable(
+                    f"The adapter's {name} returned a Result whose {part} is {told!r}; expected a value of type "
+                    f"{kind.__name__}."
+                )
+
+
+def _parts(client: Any) -> frozenset[str]:
+    told = getattr(client, "tells", PARTS)
+    if not isinstance(told, set | frozenset | tuple | list) or not PARTS.issuperset(told):
+        raise Unable(f"The adapter's `tells` are {told!r}; expected a set of some of {', '.join(sorted(PARTS))}.")
+    return frozenset(told)
 
 
 def _own_errors(client: Any) -> tuple[type[Exception], ...]:
-    try:
-        errors = tuple(client.errors)
-    except AttributeError:
+    if not hasattr(client, "errors"):
         raise Unable(
             f"The adapter {type(client).__name__} has no attribute `errors`: name the exceptions that its client "
             "documents, as in `errors = (MyClientError,)`."
-        ) from None
+        )
+    errors = client.errors
+    if not isinstance(errors, tuple | list) or not all(_is_exception(kind) for kind in errors):
+        raise Unable(
+            f"The adapter's `errors` are {errors!r}; expected a tuple of exceptions, as in `errors = (MyClientError,)`."
+        )
     for kind in errors:
         for bug in BUGS:
             if issubclass(bug, kind):
@@ -111,7 +147,11 @@ def _own_errors(client: Any) -> tuple[type[Exception], ...]:
                     f"The adapter's `errors` name {kind.__name__}, which {bug.__name__} is one of: that would take a "
                     "bug for an error of the client's own. Name the exceptions that the client documents."
                 )
-    return errors
+    return tuple(errors)
+
+
+def _is_exception(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseException)
 
 
 def _named(error: BaseException) -> str:

@@ -119,10 +119,12 @@ def _check(
     findings = []
     with ExitStack() as stack:
         factory = _factory(stack, client, client_command)
-        there = tuple(getattr(factory, "providers", PROVIDERS))
+        there = getattr(factory, "providers", PROVIDERS)
+        if isinstance(there, str):
+            raise Unable(f"The client's `providers` are {there!r}; expected several, as in ({there!r},).")
         chosen = [one for one in providers or PROVIDERS if one in there]
         if not chosen:
-            raise Unable(f"The client is for {' and '.join(there)}, not for {' and '.join(providers)}.")
+            raise Unable(f"The client is for {' and '.join(there)}, not for {' and '.join(providers or PROVIDERS)}.")
         origin = stack.enter_context(nullcontext(base_url) if base_url is not None else serve(assume))
         for provider in chosen:
             harness = stack.enter_context(
@@ -168,7 +170,7 @@ def _factory(stack: ExitStack, client: str | None, command: str | None) -> Facto
     sys.path.insert(0, os.getcwd())
     try:
         imported = importlib.import_module(module)
-    except Exception as error:  # whatever the module does when it is imported
+    except (Exception, SystemExit) as error:  # whatever the module does when it is imported
         raise Unable(f"{module!r} cannot be imported: {type(error).__name__}: {error}.") from error
     found: Factory | None = getattr(imported, name, None)
     if not callable(found):

