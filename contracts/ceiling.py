@@ -89,7 +89,7 @@ def microdollars(text: str) -> int:
         amount = Decimal(text.strip().removeprefix("$"))
     except InvalidOperation:
         raise ValueError(f"{text!r} is not an amount of dollars, as in 0.50") from None
-    if not amount.is_finite() or amount < 0:
+    if not amount.is_finite() or amount < 0 or amount.adjusted() > 12:
         raise ValueError(f"{text!r} is not an amount of dollars, as in 0.50")
     return int(amount * MILLION)
 

@@ -90,7 +90,10 @@ def _confirm() -> None:
 
 def _origin(url: str, option: str) -> str:
     """The origin of a URL that may go on with the provider's prefix."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise Unable(f"{option} is no URL of a host, as in https://api.example.com.") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         raise Unable(f"{option} is no URL of a host, as in https://api.example.com.")
     path = parts.path.rstrip("/")

@@ -102,7 +102,7 @@ class Prober:
             answer = self._http.request(
                 probe.method, url, headers=headers, **(content if probe.body is not None else {})
             )
-        except (httpx.TransportError, httpx.InvalidURL):
+        except (httpx.RequestError, httpx.InvalidURL):
             return self._exchange(probe, None, began)
         return self._exchange(probe, answer, began)
 

@@ -103,7 +103,7 @@ class Recorder:
         kept = {name: value for name, value in headers.items() if name not in _HOP | {"accept-encoding"}}
         try:
             return await self._http.request(method, f"{origin}{target}", headers=kept, content=sent)
-        except (httpx.TransportError, httpx.InvalidURL):
+        except (httpx.RequestError, httpx.InvalidURL):
             return None
 
     def _exchange(

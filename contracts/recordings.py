@@ -33,7 +33,7 @@ def read_recording(path: Path, provider: str, scrubber: Scrubber) -> list[Exchan
     name = path.name
     try:
         found = list(_exchanges(name, text, provider, scrubber))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, zlib.error) as error:
         told = f"{type(error).__name__} {error}"
         raise Unable(f"{name} cannot be read as a recording ({scrubber.text(told)}): {_FORMS}.") from None
     hosts = [exchange.host for exchange in found]

@@ -93,6 +93,10 @@ def is_busy(seen: Answering) -> None:
     seen.status = 429
 
 
+def says_that_it_is_gzip(seen: Answering) -> None:
+    seen.headers["content-encoding"] = "gzip"
+
+
 def is_another_api(seen: Answering) -> None:
     seen.body = {"object": "list", "items": []}
 
@@ -108,7 +112,18 @@ def forbids(seen: Answering) -> None:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(
-    "bend", [forbids, says_nothing, is_a_web_site, is_down, has_broken, is_busy, is_another_api, refuses_the_key]
+    "bend",
+    [
+        forbids,
+        says_nothing,
+        is_a_web_site,
+        is_down,
+        has_broken,
+        is_busy,
+        says_that_it_is_gzip,
+        is_another_api,
+        refuses_the_key,
+    ],
 )
 def test_a_server_that_answers_nothing_useful_never_passes(provider: str, bend: Callable[[Answering], None]) -> None:
     with talking_to(provider, bend) as talk:

@@ -259,6 +259,7 @@ def test_a_baseline_that_is_none_is_refused(
         (("--base-url", "nowhere"), "--base-url is no URL of a host, as in https://api.example.com."),
         (("--base-url", "http://a.test/gw"), "--base-url is an origin, as in https://api.example.com: there may be no"),
         (("--base-url", "http://u:p@a.test"), "--base-url is no URL of a host, as in https://api.example.com."),
+        (("--base-url", "http://[::1"), "--base-url is no URL of a host, as in https://api.example.com."),
         (("--base-url", "http://a.test", "--account-url", "x"), "--account-url is no URL of a host, as in "),
         (
             ("--base-url", "http://a.test", "--key-env", "NO_SUCH_KEY"),

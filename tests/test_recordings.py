@@ -211,6 +211,7 @@ def test_a_recording_of_something_else_never_passes(tmp_path: Path) -> None:
         ("{not json", "a.txt cannot be read as a recording (JSONDecodeError "),
         ('{"log": {}}', "a.txt cannot be read as a recording (KeyError 'entries'): "),
         ("a: [b", "a.txt cannot be read as a recording (ValueError no YAML: ParserError): "),
+        ("[" * 100_000, "a.txt cannot be read as a recording (RecursionError "),
         ("just words", "a.txt cannot be read as a recording (TypeError "),
         ('{"method": "GET"}', "a.txt cannot be read as a recording (KeyError 'target'): "),
     ],
