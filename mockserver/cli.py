@@ -145,11 +145,12 @@ async def _serve_together(settings: Settings, stopped: asyncio.Event) -> None:
 
 
 def _welcome(origin: str, asked: Settings, used: Settings) -> None:
+    key, keys = ("any", "Any API key works") if used.keys is None else ("...", "Only the API keys that are listed work")
     click.echo(f"Listening on {origin}")
     click.echo(
-        f"  WaveSpeed   base URL {origin}          wavespeed.Client(api_key='any', base_url='{origin}')\n"
+        f"  WaveSpeed   base URL {origin}          wavespeed.Client(api_key='{key}', base_url='{origin}')\n"
         f"  RunComfy    base URL {origin}/v1       in place of https://model-api.runcomfy.net/v1\n"
-        f"  Any API key works. This run's seed is {used.seed}; stop with Ctrl-C.",
+        f"  {keys}. This run's seed is {used.seed}; stop with Ctrl-C.",
     )
     if used.control_token != asked.control_token:
         click.echo(f"  Calls of {origin}/_understudy/ need the header X-Understudy-Token: {used.control_token}")

@@ -140,6 +140,18 @@ def test_a_token_that_was_given_is_not_printed(serve: Serve) -> None:
     assert "oken" not in end(process)[0]
 
 
+@pytest.mark.parametrize(
+    ("listed", "told"), [(False, "  Any API key works. "), (True, "  Only the API keys that are listed work. ")]
+)
+def test_it_says_which_keys_work(listed: bool, told: str, serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("one\n")
+    process = serve(*(("--keys", str(tmp_path / "keys")) if listed else ()))
+    origin_of(process)
+    process.terminate()
+
+    assert told in end(process)[0]
+
+
 def test_localhost_is_loopback(serve: Serve) -> None:
     process = serve("--host", "localhost")
     origin_of(process)
