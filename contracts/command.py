@@ -97,8 +97,11 @@ class Command:
 
     def _start(self) -> subprocess.Popen[str]:
         try:
+            words = shlex.split(self.command)
+            if not words:
+                raise ValueError("it is empty")
             return subprocess.Popen(
-                shlex.split(self.command),
+                words,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 encoding="utf-8",

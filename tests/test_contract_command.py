@@ -120,6 +120,7 @@ LINGERS = (
     [
         ("no-such-command --at all", r"^'no-such-command --at all' cannot be started: .*No such file"),
         ("'", r"^\"'\" cannot be started: No closing quotation\.$"),
+        (" ", r"^' ' cannot be started: it is empty\.$"),
         (
             f"{sys.executable} -c pass",
             r"' ended with status 0 when it was asked to hello\. See docs/client-protocol\.md\.$",
