@@ -173,6 +173,11 @@ def demo(output: str | None) -> None:
         run_demo(output, click.echo)
     except FileExistsError as error:
         raise click.ClickException(f"{output} is a file: name a folder, or leave --output out.") from error
+    except OSError as error:
+        raise click.ClickException(
+            f"{error.filename or output} cannot be written: {error.strerror or error}. Name another folder, or leave "
+            "--output out."
+        ) from error
 
 
 @main.command()

@@ -220,8 +220,11 @@ def test_the_demo_needs_no_proxy_and_no_file_in_its_way(tmp_path: Path) -> None:
     assert understudy("demo", "-o", str(tmp_path / "new"), **proxies).returncode == 0
     (tmp_path / "file").touch()
     refused = understudy("demo", "-o", str(tmp_path / "file"))
+    below = understudy("demo", "-o", str(tmp_path / "file" / "below"))
 
     assert f"Error: {tmp_path / 'file'} is a file: name a folder, or leave --output out.\n" == refused.stderr
+    told = f"Error: {tmp_path / 'file' / 'below'} cannot be written: Not a directory. Name another folder, or leave "
+    assert f"{told}--output out.\n" == below.stderr
 
 
 def test_switches_are_listed_with_what_speaks_for_each_reading() -> None:
