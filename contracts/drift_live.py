@@ -49,8 +49,8 @@ def ask(
         limit = microdollars(spend)
     except ValueError as error:
         raise Unable(f"--spend: {error}.") from None
-    origin = _origin(base_url, "--base-url")
-    account = account_of(provider, _origin(account_url, "--account-url") if account_url is not None else origin)
+    origin = origin_of(base_url, "--base-url")
+    account = account_of(provider, origin_of(account_url, "--account-url") if account_url is not None else origin)
     scrubber.stands_for(origin, wire(provider).server)
     if account != origin:
         scrubber.stands_for(account, account_of(provider, wire(provider).server))
@@ -88,8 +88,8 @@ def _confirm() -> None:
         raise Unable("Nothing was asked, and nothing was spent.")
 
 
-def _origin(url: str, option: str) -> str:
-    """The origin of a URL that may go on with the provider's prefix."""
+def origin_of(url: str, option: str) -> str:
+    """The origin of a URL that may go on with the provider's prefix. Raises Unable for any other."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from understudy.contracts.drift_live import HOSTS
+from understudy.contracts.drift_live import HOSTS, account_of, origin_of
 from understudy.contracts.findings import Unable
 from understudy.contracts.models import PROVIDERS
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+PORT = click.IntRange(0, 65535)
 Serve = Callable[["ASGIApp", str, int], None]
 """Serves an application at a host and port until it is interrupted, and says where. Raises click's own errors."""
 
@@ -26,7 +27,7 @@ def record_command(serve: Serve) -> click.Command:
     @click.option("--account-url", metavar="URL", help="Where its account lives, if that is another host.")
     @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE")
     @click.option("--host", default="127.0.0.1", show_default=True)
-    @click.option("--port", default=8788, show_default=True)
+    @click.option("--port", default=8788, show_default=True, type=PORT)
     def record(
         provider: str, base_url: str | None, account_url: str | None, output: Path, host: str, port: int
     ) -> None:
@@ -41,8 +42,11 @@ def record_command(serve: Serve) -> click.Command:
 
         table = wire(provider)
         accounts = [one.server for one in table.operations if one.server]
-        origin = (base_url or HOSTS[provider]).rstrip("/")
-        account = (account_url or (accounts[0] if accounts and base_url is None else origin)).rstrip("/")
+        try:
+            origin = HOSTS[provider] if base_url is None else origin_of(base_url, "--base-url")
+            account = account_of(provider, origin) if account_url is None else origin_of(account_url, "--account-url")
+        except Unable as unable:
+            raise click.ClickException(str(unable)) from unable
         scrubber = Scrubber()
         scrubber.stands_for(origin, table.server)
         if account != origin:
@@ -68,7 +72,7 @@ def replay_command(serve: Serve) -> click.Command:
     @click.argument("recordings", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
     @click.option("--speed", default=1.0, show_default=True, help="How many times as fast jobs live as they did.")
     @click.option("--host", default="127.0.0.1", show_default=True)
-    @click.option("--port", default=8789, show_default=True)
+    @click.option("--port", default=8789, show_default=True, type=PORT)
     def replay(provider: str, recordings: tuple[Path, ...], speed: float, host: str, port: int) -> None:
         """Serve recordings as a fake.
 
@@ -79,6 +83,8 @@ def replay_command(serve: Serve) -> click.Command:
         from understudy.contracts.replayer import ReplayApp, Replayer
         from understudy.contracts.secrecy import Scrubber
 
+        if not speed > 0:  # nan neither
+            raise click.BadParameter(f"{speed} is not more than 0.", param_hint="'--speed'")
         try:
             found = [one for path in recordings for one in read_recording(path, provider, Scrubber())]
         except Unable as unable:

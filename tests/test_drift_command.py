@@ -458,6 +458,54 @@ def test_record_and_replay_say_what_is_wrong(folder: Path) -> None:
     assert "Error: Cannot listen on 203.0.113.1:8789: " in far.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--base-url", "ftp://x"), "Error: --base-url is no URL of a host, as in https://api.example.com."),
+        (("--account-url", "x"), "Error: --account-url is no URL of a host, as in https://api.example.com."),
+        (("--base-url", "http://x/v2"), "Error: --base-url is an origin, as in https://api.example.com: there may be"),
+        (("--port", "65536"), "Error: Invalid value for '--port': 65536 is not in the range 0<=x<=65535."),
+    ],
+)
+def test_what_cannot_be_recorded_is_told_before_anything_is(
+    arguments: tuple[str, ...], told: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("understudy.mockserver.server.running", pytest.fail)  # it would listen
+    done = CliRunner().invoke(main, ["record", "wavespeed", "-o", "a.jsonl", *arguments])
+
+    assert told in done.stderr
+    assert not (folder / "a.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--speed", "0"), "Error: Invalid value for '--speed': 0.0 is not more than 0."),
+        (("--speed", "nan"), "Error: Invalid value for '--speed': nan is not more than 0."),
+        (("--port", "-1"), "Error: Invalid value for '--port': -1 is not in the range 0<=x<=65535."),
+    ],
+)
+def test_what_cannot_be_replayed_is_told(
+    arguments: tuple[str, ...], told: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("understudy.mockserver.server.running", pytest.fail)  # it would listen
+    (folder / "a.jsonl").write_text("")
+    done = CliRunner().invoke(main, ["replay", "wavespeed", "a.jsonl", *arguments])
+
+    assert told in done.stderr
+
+
+def test_the_base_url_of_what_is_recorded_may_end_in_the_providers_prefix(folder: Path, fast: Talk) -> None:
+    options = ("--base-url", f"{fast.origin}/api/v3", "-o", "a.jsonl", "--port", "0")
+    with understudy("record", "wavespeed", *options) as recorder:
+        assert recorder.stdout is not None
+        origin = recorder.stdout.readline().split()[-1]
+        answer = httpx.get(f"{origin}/api/v3/balance", headers={"authorization": f"Bearer {KEY}"}, trust_env=False)
+        recorder.send_signal(signal.SIGTERM)
+
+    assert 200 == answer.status_code
+
+
 def test_the_account_of_a_providers_own_host_is_where_the_contract_says() -> None:
     found = {
         ("runcomfy", "https://model-api.runcomfy.net"): "https://api.runcomfy.net",
