@@ -78,8 +78,11 @@ def _model(entry: Any) -> Model:
     if not is_model_id(provider, model_id):
         raise CatalogueError(f'"{model_id}" cannot be called over HTTP: expected an id such as vendor/model')
     published = {key: value for key, value in entry.items() if key != "provider"}
-    if published.keys() - {_EXTRA} == {"model_id", "input_schema"} and isinstance(entry["input_schema"], Mapping):
-        published = {**entry["input_schema"], _EXTRA: entry.get(_EXTRA, {})}
+    if published.keys() - {_EXTRA} == {"model_id", "input_schema"}:
+        schema = entry["input_schema"]
+        if not isinstance(schema, Mapping) or not isinstance(schema.get("properties"), Mapping):
+            raise CatalogueError(f'"{model_id}": expected a JSON Schema with properties at input_schema')
+        published = {**schema, _EXTRA: entry.get(_EXTRA, {})}
     try:
         model = model_from_entry(provider, published, model_id=model_id)
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -153,7 +153,7 @@ EXPECTED = (
         ),
         (
             {"model_id": "acme/dream", "input_schema": {"type": "object"}},
-            "entry 1: a runcomfy model needs model_id, a non-empty string; got None",
+            'entry 1: "acme/dream": expected a JSON Schema with properties at input_schema',
         ),
         (
             {**RUNCOMFY_ENTRY, "base_price_usd": "free"},
@@ -167,6 +167,10 @@ EXPECTED = (
         (
             {**RUNCOMFY_ENTRY, "x-understudy": {"output_format": "gif"}},
             'entry 1: "acme/dream": output_format must be one of jpeg, png, webp',
+        ),
+        (
+            {"provider": "wavespeed", "model_id": "acme/dream", "input_schema": {"type": "object"}},
+            'entry 1: "acme/dream": expected a JSON Schema with properties at input_schema',
         ),
         (
             {**RUNCOMFY_ENTRY, "x-understudy": []},
