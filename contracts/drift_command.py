@@ -110,6 +110,9 @@ def _drift(
             f"Say what to compare: --base-url, which is {HOSTS[provider]} for the provider itself, or --recording, "
             "or --catalogue."
         )
+    for path in (record, json_file, junit, markdown, html):
+        if path is not None:
+            _try(path)
     today = datetime.now(UTC).date()
     ignored = read_ignored(ignore) if ignore is not None else []
     before = read_baseline(baseline, provider) if baseline is not None else None
@@ -211,6 +214,19 @@ def _assumed(assume: tuple[str, ...]) -> dict[str, str]:
             raise Unable(f"--assume {one}: {name} is one of {', '.join(known.values)}.")
         chosen[name] = value
     return chosen
+
+
+def _try(path: Path) -> None:
+    """Raises Unable where a file cannot be written, which must be known before anything is asked or paid for."""
+    there = path.exists()
+    if there and not path.is_file():  # opening a pipe would be noticed
+        return
+    try:
+        path.open("a").close()
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise Unable(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def _write(path: Path, text: str) -> None:

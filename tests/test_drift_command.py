@@ -298,6 +298,17 @@ def test_a_report_that_cannot_be_written_is_no_pass(folder: Path, recorded: dict
     assert (2, "cannot be written: Not a directory.\n") == (data.exit_code, data.stderr[-36:])
 
 
+@pytest.mark.parametrize("option", ["--record", "--json", "--junit", "--markdown", "--html"])
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_asked(
+    option: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("understudy.contracts.drift_command.ask", pytest.fail)
+    done = drift("wavespeed", "--base-url", "http://127.0.0.1:1", "--json", "a.json", option, "none/a")
+
+    assert (2, "Error: none/a cannot be written: No such file or directory.\n") == (done.exit_code, done.stderr)
+    assert [] == [*folder.iterdir()]
+
+
 def test_an_error_of_our_own_tells_no_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "a.json").write_text(json.dumps({"data": [{"model_id": "bytedance/seedream-v4", "base_price": [KEY]}]}))
     (folder / "b.json").write_text("{}")
