@@ -66,6 +66,9 @@ def check_command(serve: OwnServer, readings: Readings) -> click.Command:
         except Unable as unable:
             click.echo(f"Error: {unable}", err=True)
             sys.exit(COULD_NOT)
+        except BrokenPipeError:  # whoever read this has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(COULD_NOT)
         except Exception:  # a mistake of ours, which says nothing of whatever was to be checked
             traceback.print_exc()
             sys.exit(COULD_NOT)

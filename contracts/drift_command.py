@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -68,6 +69,9 @@ def drift_command() -> click.Command:
             status = _drift(scrubber, **options)
         except Unable as unable:
             click.echo(f"Error: {scrubber.text(str(unable))}", err=True)
+            status = COULD_NOT
+        except BrokenPipeError:  # whoever read this has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             status = COULD_NOT
         except Exception:
             # A traceback names what the exception had in hand, which may be the key.

@@ -227,6 +227,26 @@ def test_the_demo_needs_no_proxy_and_no_file_in_its_way(tmp_path: Path) -> None:
     assert f"{told}--output out.\n" == below.stderr
 
 
+@pytest.mark.parametrize("arguments", [("check", "--list"), ("drift", "wavespeed", "--recording", "empty.jsonl")])
+def test_whoever_reads_no_further_sees_no_traceback(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "empty.jsonl").touch()
+    there, here = os.pipe()
+    os.close(there)
+    with os.fdopen(here, "w") as nowhere:
+        ended = subprocess.run(
+            [*COMMAND, *arguments],
+            stdout=nowhere,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            env=CLEAN,
+            check=False,
+            cwd=tmp_path,
+        )
+
+    assert (2, "") == (ended.returncode, ended.stderr)
+
+
 def test_switches_are_listed_with_what_speaks_for_each_reading() -> None:
     listed = understudy("switches").stdout
 
