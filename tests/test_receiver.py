@@ -177,3 +177,37 @@ def test_second(webhook_receiver):
 
     result.assert_outcomes(passed=2)
     assert "error" not in told(result).lower()
+
+
+def test_providers_of_wider_scope_are_trusted_too(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        body="""
+@pytest.fixture(scope="module")
+def studio(understudy_server):
+    mock = understudy_server.provider("wavespeed", "studio")
+    yield mock
+    mock.close()
+
+def test_studio(studio, webhook_receiver):
+    job_id = submit(studio, webhook=webhook_receiver.url)
+    assert job_id == webhook_receiver.wait()[0].job
+    webhook_receiver.answers(503)
+    with pytest.raises(AssertionError, match="2 webhook.s. were expected .* On record: delivered for job"):
+        webhook_receiver.wait(2, timeout=0)
+
+def test_both(studio, mock_wavespeed, webhook_receiver):
+    jobs = {submit(mock, webhook=webhook_receiver.url) for mock in (studio, mock_wavespeed)}
+    assert jobs == {event.job for event in webhook_receiver.wait(2)}
+
+def test_closed(understudy_server, webhook_receiver):
+    mock = understudy_server.provider("wavespeed", "another")
+    submit(mock, webhook=webhook_receiver.url)
+    webhook_receiver.wait()
+    mock.close()
+    with pytest.raises(AssertionError, match="its signature is not that of this test's key"):
+        webhook_receiver.wait()
+""",
+    )
+
+    result.assert_outcomes(passed=3)
