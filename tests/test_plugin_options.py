@@ -122,6 +122,64 @@ def test_it(mock_wavespeed, clock):
     result.assert_outcomes(passed=4)
 
 
+def test_markers_that_fixtures_add_count_for_what_is_asked_for_after_them(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        body="""
+import socket
+from understudy.fixtures import NetworkBlocked
+BEFORE = socket.getaddrinfo
+
+@pytest.fixture
+def added(request):
+    request.applymarker(pytest.mark.understudy(clock="manual", block_network=True))
+
+@pytest.fixture
+def mistaken(request):
+    request.applymarker(pytest.mark.understudy(clock="sundial"))
+
+@pytest.mark.understudy(latency="2s")
+def test_beside_another(added, mock_wavespeed):
+    assert mock_wavespeed.clock.mode == "manual"
+    assert mock_wavespeed.chosen.latency == "2s"
+    with pytest.raises(NetworkBlocked):
+        socket.getaddrinfo("example.com", 80)
+
+def test_alone(added, mock_wavespeed):
+    assert mock_wavespeed.clock.mode == "manual"
+
+@pytest.mark.understudy(block_network=True)
+class TestBlocked:
+    def test_freed(self, request, mock_wavespeed):
+        assert socket.getaddrinfo is not BEFORE
+        request.applymarker(pytest.mark.understudy(block_network=False))
+        request.getfixturevalue("mock_runcomfy")
+        assert socket.getaddrinfo is BEFORE
+
+    def test_as_before(self):
+        assert socket.getaddrinfo is not BEFORE
+
+def test_sealed(block_network, added, mock_wavespeed):
+    assert mock_wavespeed.clock.mode == "manual"
+
+@pytest.mark.understudy(block_network=True)
+def test_sealed_and_freed(block_network, request):
+    request.applymarker(pytest.mark.understudy(block_network=False))
+    request.getfixturevalue("mock_wavespeed")
+    assert socket.getaddrinfo is not BEFORE
+
+def test_over():
+    assert socket.getaddrinfo is BEFORE
+
+@pytest.mark.understudy(latency="2s")
+def test_mistaken(mistaken, mock_wavespeed): pass
+""",
+    )
+
+    result.assert_outcomes(passed=7, errors=1)
+    assert "@pytest.mark.understudy(clock='sundial') on test_it.py::test_mistaken: " in told(result)
+
+
 SEEDED = """
 @pytest.mark.understudy(seed=3)
 def test_it(mock_wavespeed):
