@@ -16,6 +16,7 @@ MESSAGE = (
     "The test wanted to reach {}, and block_network is on: only this machine may be reached. Have the client use "
     "base_url of mock_wavespeed or mock_runcomfy, or turn it off with @pytest.mark.understudy(block_network=False)."
 )
+BY_FIXTURE = MESSAGE.partition("turn it off")[0] + "have the test not ask for the fixture block_network."
 REACHES = """
 def test_it(mock_wavespeed{more}):
     assert submit(mock_wavespeed)
@@ -33,7 +34,16 @@ def test_a_host_elsewhere_is_named(pytester: pytest.Pytester, how: str) -> None:
     result = run(pytester, *(["--understudy-block-network=on"] if how == "flag" else []), body=body)
 
     result.assert_outcomes(failed=1)
-    assert "NetworkBlocked: " + MESSAGE.format("api.wavespeed.ai") in told(result)
+    message = BY_FIXTURE if how == "fixture" else MESSAGE
+    assert "NetworkBlocked: " + message.format("api.wavespeed.ai") in told(result)
+
+
+def test_the_fixture_is_named_where_a_marker_does_not_help(pytester: pytest.Pytester) -> None:
+    marked = "@pytest.mark.understudy(block_network=False)" + REACHES.format(more=", block_network")
+    result = run(pytester, "--understudy-block-network=on", body=marked)
+
+    result.assert_outcomes(failed=1)
+    assert "NetworkBlocked: " + BY_FIXTURE.format("api.wavespeed.ai") in told(result)
 
 
 def test_it_ends_with_the_test_or_the_session(pytester: pytest.Pytester) -> None:
