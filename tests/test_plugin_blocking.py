@@ -120,12 +120,32 @@ def test_every_way_out_is_blocked() -> None:
             lambda: other.sendmsg([b"x"], [], 0, elsewhere),
             lambda: socket.create_connection(elsewhere),
             lambda: socket.getaddrinfo(b"203.0.113.1", 9),
+            lambda: socket.gethostbyname("203.0.113.1"),
+            lambda: socket.gethostbyname_ex("203.0.113.1"),
             lambda: asyncio.run(asyncio.open_connection(*elsewhere)),
         ]
         for way in ways:
             with pytest.raises(NetworkBlocked) as refused:
                 way()
             assert MESSAGE.format("203.0.113.1") == str(refused.value)
+
+
+def test_names_of_this_machine_and_of_what_is_allowed_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere: tuple[str, list[str], list[str]] = ("understudy.example", [], ["203.0.113.1"])
+    monkeypatch.setattr(socket, "gethostname", lambda: "studio.example")
+    monkeypatch.setattr(socket, "gethostbyname", lambda host: "203.0.113.1")
+    monkeypatch.setattr(socket, "gethostbyname_ex", lambda host: elsewhere)
+    for look_up in (lambda host: socket.gethostbyname(host), lambda host: socket.gethostbyname_ex(host)):
+        with blocked("understudy.example"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for host in ("localhost", "127.0.0.1", "studio.example"):
+                assert look_up(host) in ("203.0.113.1", elsewhere)
+            with pytest.raises(NetworkBlocked):
+                sender.connect(("203.0.113.1", 9))
+            look_up("understudy.example")
+            sender.connect(("203.0.113.1", 9))
+            with pytest.raises(NetworkBlocked) as refused:
+                look_up("api.wavespeed.ai")
+            assert MESSAGE.format("api.wavespeed.ai") == str(refused.value)
 
 
 def test_uvloop_is_no_way_out() -> None:
