@@ -385,6 +385,16 @@ def test_a_provider_that_is_none_is_told_those_that_exist(server: Understudy) ->
     assert "There is no provider 'fal'; there are: wavespeed, runcomfy." == str(wrong.value)
 
 
+def test_a_name_may_be_any_text(server: Understudy) -> None:
+    first, second, other = (server.provider("wavespeed", name) for name in ("\ud83d", "\ud83d", "\udc00"))
+    (one, same), another = (
+        (mock.api_key.partition("~")[0] for mock in (first, second)),
+        other.api_key.partition("~")[0],
+    )
+
+    assert one == same != another
+
+
 def test_an_environment_is_lent_without_pytest(server: Understudy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAVESPEED_API_KEY", "the real one")
     mock = server.wavespeed
