@@ -395,6 +395,18 @@ def test_a_name_may_be_any_text(server: Understudy) -> None:
     assert one == same != another
 
 
+def test_values_can_be_compared_and_collected(wavespeed: MockProvider) -> None:
+    job_id = submit(wavespeed)
+    for _ in range(2):
+        wavespeed.will_take("1s")
+    journal, ledger = wavespeed.journal, wavespeed.ledger
+
+    assert {*journal} == {*wavespeed.journal}
+    assert {ledger} == {wavespeed.ledger}
+    assert {wavespeed.job(job_id)} == {wavespeed.job(job_id)}
+    assert 2 == len({*wavespeed.rules})
+
+
 def test_an_environment_is_lent_without_pytest(server: Understudy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAVESPEED_API_KEY", "the real one")
     mock = server.wavespeed
