@@ -28,14 +28,14 @@ def report(rule: Rule, use: Use, now: int, rules: Sequence[Rule] = ()) -> Report
     those that act in its stead."""
     acted = f"It acted on {use.acted} of {_calls(use.seen)}"
     if rule.times is not None and use.acted >= rule.times:
-        return Report("used up", f"{acted}, and `times` is {rule.times}.")
+        return Report("used up", f"{acted}, and `times` is {rule.times}.{_refused(rule)}")
     if is_over(rule, use, now):
         assert rule.lasts is not None, "A rule that is over is used up or has expired."
         since = format_duration(now - (use.since or 0) - rule.lasts)
         return Report("expired", f"{acted}, for {format_duration(rule.lasts)} from the first on: over since {since}.")
     if rule.when.nth is not None and use.seen >= rule.when.nth:
         if use.acted:
-            return Report("used up", f"{acted}: the nth, {rule.when.nth}, has come.")
+            return Report("used up", f"{acted}: the nth, {rule.when.nth}, has come.{_refused(rule)}")
         return Report("used up", f"{_calls(use.seen)} came, and on the nth, {rule.when.nth}, {_others(rule, rules)}.")
     if use.acted:
         return Report("active", f"{acted}{_elsewhere(rule, use, rules)}.")
@@ -70,6 +70,11 @@ def _described(rule: Rule) -> str:
 
 def _elsewhere(rule: Rule, use: Use, rules: Sequence[Rule]) -> str:
     return f"; on {use.shadowed} of them {_others(rule, rules)}" if use.shadowed else ""
+
+
+def _refused(rule: Rule) -> str:
+    """What else a rule about jobs may have been used up by."""
+    return " Submissions that were refused count too: the journal's notes tell." if rule.answer is None else ""
 
 
 def _others(rule: Rule, rules: Sequence[Rule]) -> str:

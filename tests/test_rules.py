@@ -321,9 +321,22 @@ SHADE = Rule("shade", job=FAIL)
             Rule("a", When(nth=2), job=FAIL),
             Use(3, 1, 0, 7),
             "used up",
-            "It acted on 1 of 3 calls: the nth, 2, has come.",
+            "It acted on 1 of 3 calls: the nth, 2, has come. "
+            "Submissions that were refused count too: the journal's notes tell.",
         ),
-        (Rule("a", job=FAIL, times=1), Use(1, 1, 0, 7), "used up", "It acted on 1 of 1 call, and `times` is 1."),
+        (
+            Rule("a", job=FAIL, times=1),
+            Use(1, 1, 0, 7),
+            "used up",
+            "It acted on 1 of 1 call, and `times` is 1. "
+            "Submissions that were refused count too: the journal's notes tell.",
+        ),
+        (
+            Rule("a", answer=AnswerEffect(status=503), times=1),
+            Use(1, 1, 0, 7),
+            "used up",
+            "It acted on 1 of 1 call, and `times` is 1.",
+        ),
         (Rule("a", job=FAIL), Use(2, 2, 0, 7), "active", "It acted on 2 of 2 calls."),
         (
             Rule("a", job=FAIL),
