@@ -7,8 +7,8 @@ from typing import Any
 
 from understudy.mockserver.control_calls import EVENTS, VERSION, Call
 from understudy.mockserver.control_jobs import STATES
-from understudy.mockserver.control_records import ALL_OPERATIONS
 from understudy.mockserver.control_schemas import INTEGER, TEXT, WORDS_OF_TIME, schemas
+from understudy.mockserver.rule_fields import ALL_OPERATIONS
 
 ABOUT = (
     "Makes anything happen to what one API key has on this server, and tells what has happened. The key is the tenant: "

@@ -11,13 +11,10 @@ from understudy.mockserver.duplicates import duplicates
 from understudy.mockserver.jobs import Job
 from understudy.mockserver.journal_forms import select, show_entry
 from understudy.mockserver.money import dollars
-from understudy.mockserver.rule_fields import EVERYWHERE, OPERATIONS
+from understudy.mockserver.rule_fields import ALL_OPERATIONS
 from understudy.mockserver.store import Account, Store
 from understudy.mockserver.verdict import FASTEST_POLL, show_verdict, verdict
 from understudy.mockserver.webhooks import Delivery
-
-ALL_OPERATIONS = tuple(dict.fromkeys((*EVERYWHERE, *(name for names in OPERATIONS.values() for name in names))))
-"""What a journal can be asked for, `poll` for whatever tells a job's state."""
 
 
 class RecordCalls:

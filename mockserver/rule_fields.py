@@ -23,7 +23,8 @@ OPERATIONS = {
 
 _MOST = 10**9
 _MOST_IMAGES = 100
-_every = dict.fromkeys((*EVERYWHERE, *(name for names in OPERATIONS.values() for name in names)))
+ALL_OPERATIONS = tuple(dict.fromkeys((*EVERYWHERE, *(name for names in OPERATIONS.values() for name in names))))
+"""What a journal can be asked for."""
 
 
 def _words(*words: str) -> dict[str, str]:
@@ -47,7 +48,9 @@ _count, _images, _yes = Whole(1, _MOST), Indexes(_MOST_IMAGES), Switch()
 
 WHEN: Fields = (
     Field("provider", Choice("provider", _words(*PROVIDERS)), "Calls to this provider."),
-    Field("operation", Choice("operation", _words(*_every)), "Calls of this operation; poll tells a job's state."),
+    Field(
+        "operation", Choice("operation", _words(*ALL_OPERATIONS)), "Calls of this operation; poll tells a job's state."
+    ),
     Field("model", Text(), "Submissions to a model whose id is like this shell pattern."),
     Field("prompt", Pattern(), "Submissions whose prompt has this regular expression in it."),
     Field("nth", _count, "Of those calls, the one of this number, from 1."),

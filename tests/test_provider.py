@@ -93,6 +93,11 @@ def test_jobs_are_picked_by_what_is_wanted_of_them(wavespeed: MockProvider) -> N
     with pytest.raises(AssertionError) as unknown:
         jobs.in_state("queued").get("x")
     assert f"There is no job 'x' of this test's; there are 1: {second} (queued)." == str(unknown.value)
+    with pytest.raises(UnderstudyError) as no_state:
+        jobs.in_state("completed")
+    assert (
+        "There is no state 'completed' of a job; there are: queued, running, succeeded, failed, cancelled, timed_out."
+    ) == str(no_state.value)
 
 
 def test_the_journal_is_read_by_operation_and_by_job(runcomfy: MockProvider) -> None:
@@ -106,6 +111,12 @@ def test_the_journal_is_read_by_operation_and_by_job(runcomfy: MockProvider) -> 
     assert ["submit"] == [exchange.operation for exchange in journal.of("submit").about(job_id)]
     assert 3 == len(journal.about(runcomfy.jobs.one))
     assert {"text": PROMPT, "images": [IMAGE]} == journal[0].request
+    with pytest.raises(UnderstudyError) as no_operation:
+        journal.of("submits")
+    said = str(no_operation.value)
+    assert said.startswith(
+        "There is no operation 'submits'. Did you mean 'submit'? There are: poll, output, unknown, submit"
+    )
 
 
 def test_money_is_in_the_ledger(wavespeed: MockProvider) -> None:
