@@ -207,6 +207,19 @@ def test_all_names_of_the_package_are_there_when_asked_for() -> None:
         _ = understudy.fixtures.nothing
 
 
+def test_what_a_provider_hands_out_can_be_named_in_annotations() -> None:
+    import understudy.fixtures
+    from understudy.fixtures import jobs, values
+
+    handed_out = {
+        name
+        for module in (jobs, values)
+        for name, one in vars(module).items()
+        if isinstance(one, type) and one.__module__ == module.__name__
+    }
+    assert handed_out <= {*understudy.fixtures.__all__}, handed_out - {*understudy.fixtures.__all__}
+
+
 def test_it_is_documented_where_pytest_documents(pytester: pytest.Pytester) -> None:
     options, marker, fixtures = (told(run(pytester, asked)) for asked in ("--help", "--markers", "--fixtures"))
 
