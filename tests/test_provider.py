@@ -14,7 +14,7 @@ import httpx
 import pytest
 from live import IMAGE, PROMPT, RUNCOMFY, WAVESPEED
 
-from understudy.fixtures import MockProvider, Understudy, UnderstudyError, running
+from understudy.fixtures import Job, MockProvider, Understudy, UnderstudyError, running
 from understudy.mockserver.journal import Journal
 
 
@@ -200,6 +200,25 @@ def test_a_job_hangs_for_as_long_as_one_waits(wavespeed: MockProvider) -> None:
     assert 2 == len(wavespeed.finish_all())
     assert ["succeeded", "succeeded"] == [job.state for job in wavespeed.jobs]
     assert () == wavespeed.finish_all()
+
+
+def test_a_job_that_ends_meanwhile_is_not_finished(wavespeed: MockProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = submit(wavespeed), submit(wavespeed)
+    going = wavespeed.jobs
+    wavespeed.fail(first)
+    monkeypatch.setattr(MockProvider, "jobs", property(lambda self: going))
+
+    assert [second] == [job.id for job in wavespeed.finish_all()]
+
+
+def test_what_keeps_a_job_from_being_finished_is_told(wavespeed: MockProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(job: Job) -> Job:
+        raise UnderstudyError("The store is away.")
+
+    submit(wavespeed)
+    monkeypatch.setattr(wavespeed, "finish", fails)
+    with pytest.raises(UnderstudyError, match=r"^The store is away\.$"):
+        wavespeed.finish_all()
 
 
 def test_a_job_takes_as_long_as_told(wavespeed: MockProvider) -> None:
