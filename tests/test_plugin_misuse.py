@@ -183,6 +183,10 @@ def test_a_name_that_is_none_is_told_alike_by_a_server_elsewhere() -> None:
             with pytest.raises(UnderstudyError) as wrong:
                 mock.job("a b?")
             assert "This key has no job 'a b?'. It has none at all." == str(wrong.value)
+            with pytest.raises(UnderstudyError, match=r"^This key has no job "):
+                mock.job("\ud83d")
+            with pytest.raises(UnderstudyError, match="is not a duration"):
+                mock.verdict(fastest_poll="\ud83d")
 
 
 def test_a_server_elsewhere_cannot_be_had_with_other_switches_nor_in_process() -> None:
