@@ -11,7 +11,8 @@ from understudy.contracts.ceiling import Ceiling
 from understudy.contracts.exchanges import KEY, NO_KEY, WRONG_KEY, Exchange, parsed
 from understudy.contracts.findings import Unable
 from understudy.contracts.probes import WRONG_KEYS, Probe
-from understudy.contracts.secrecy import PUBLIC, Scrubber
+from understudy.contracts.recordings import secrets_in
+from understudy.contracts.secrecy import PUBLIC, Scrubber, carried
 
 if TYPE_CHECKING:
     import httpx
@@ -104,7 +105,10 @@ class Prober:
             )
         except (httpx.RequestError, httpx.InvalidURL):
             return self._exchange(probe, None, began)
-        return self._exchange(probe, answer, began)
+        self._scrubber.also(*carried(answer.headers.multi_items()))
+        exchange = self._exchange(probe, answer, began)
+        self._scrubber.also(*secrets_in(exchange))
+        return exchange
 
     def _exchange(self, probe: Probe, answer: httpx.Response | None, began: float) -> Exchange:
         sent = parsed(probe.body) if isinstance(probe.body, str) else probe.body

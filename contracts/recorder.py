@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from understudy.contracts.exchanges import KEY, NO_KEY, WRONG_KEY, Exchange, Text, parsed
 from understudy.contracts.probes import WRONG_KEYS
-from understudy.contracts.recordings import line_of
+from understudy.contracts.recordings import line_of, secrets_in
 from understudy.contracts.routes import Routes
-from understudy.contracts.secrecy import Scrubber, key_in
+from understudy.contracts.secrecy import Scrubber, carried, key_in
 
 if TYPE_CHECKING:
     import httpx
@@ -61,11 +61,13 @@ class Recorder:
         target += f"?{request.url.query}" if request.url.query else ""
         authorization = request.headers.get("authorization")
         key = None if authorization is None else key_in(authorization)
-        if key and key != WRONG_KEYS:
-            self._scrubber.also(key)
         began = self._now()
         answer = await self._pass_on(request.method, target, dict(request.headers), sent)
-        self._write(line_of(self._exchange(request.method, target, key, sent, answer, began), self._scrubber))
+        exchange = self._exchange(request.method, target, key, sent, answer, began)
+        told = request.headers.items() + ([] if answer is None else answer.headers.multi_items())
+        secrets = (*carried(told), *secrets_in(exchange))
+        self._scrubber.also(*(one for one in secrets if one != WRONG_KEYS))
+        self._write(line_of(exchange, self._scrubber))
         if answer is None:
             await Response('{"message": "The provider did not answer."}', 502, media_type="application/json")(
                 scope, receive, send

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from understudy.contracts.exchanges import KEY, UNTOLD, WRONG_KEY, Cut, Exchange, Text, parsed
 from understudy.contracts.findings import Unable
 from understudy.contracts.probes import WRONG_KEYS
-from understudy.contracts.secrecy import Scrubber, key_in
+from understudy.contracts.secrecy import Scrubber, carried, fields, key_in, parameters
 
 OURS = {"wavespeed": "wavespeed.ai", "runcomfy": "runcomfy.net"}
 """The provider's own domain. Where a recording has it, what it says of other hosts is about something else."""
@@ -36,10 +36,20 @@ def read_recording(path: Path, provider: str, scrubber: Scrubber) -> list[Exchan
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, zlib.error) as error:
         told = f"{type(error).__name__} {error}"
         raise Unable(f"{name} cannot be read as a recording ({scrubber.text(told)}): {_FORMS}.") from None
+    for exchange in found:
+        scrubber.also(*secrets_in(exchange))
     hosts = [exchange.host for exchange in found]
     if any(_is_ours(host, provider) for host in hosts):
         return [exchange for exchange in found if _is_ours(exchange.host, provider)]
     return found
+
+
+def secrets_in(exchange: Exchange) -> Iterator[str]:
+    """What an exchange has under the name of a secret. A request's headers are not part of it."""
+    yield from parameters(exchange.target)
+    yield from carried(exchange.headers.items())
+    yield from fields(exchange.sent)
+    yield from fields(exchange.body)
 
 
 def line_of(exchange: Exchange, scrubber: Scrubber) -> str:
@@ -150,6 +160,9 @@ def _har(name: str, entries: Iterable[Mapping[str, Any]], scrubber: Scrubber) ->
         raw = content.get("text")
         body = base64.b64decode(raw) if raw and content.get("encoding") == "base64" else raw
         started = entry.get("startedDateTime")
+        for side in (request, answer):
+            scrubber.also(*carried((one["name"], one["value"]) for one in side.get("headers", ())))
+            scrubber.also(*carried(("cookie", f"{one['name']}={one['value']}") for one in side.get("cookies", ())))
         headers = {one["name"].lower(): one["value"] for one in answer.get("headers", ())}
         if "content-type" not in headers and content.get("mimeType"):
             headers["content-type"] = content["mimeType"]
@@ -172,6 +185,8 @@ def _cassette(name: str, interactions: Iterable[Mapping[str, Any]], scrubber: Sc
     for number, one in enumerate(interactions, 1):
         request, answer = one["request"], one["response"]
         status = answer["status"]
+        for side in (request, answer):
+            scrubber.also(*carried(_every_value(side.get("headers"))))
         yield _exchange(
             f"{name}, interaction {number}",
             request["method"],
@@ -187,12 +202,14 @@ def _cassette(name: str, interactions: Iterable[Mapping[str, Any]], scrubber: Sc
         )
 
 
-def _first_values(headers: Mapping[str, Any] | None) -> dict[str, str]:
-    found = {}
+def _every_value(headers: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
     for name, value in (headers or {}).items():
-        first = value[0] if isinstance(value, list) and value else value
-        found[str(name).lower()] = first.decode("latin-1") if isinstance(first, bytes) else str(first)
-    return found
+        for one in value if isinstance(value, list) and value else [value]:
+            yield str(name).lower(), one.decode("latin-1") if isinstance(one, bytes) else str(one)
+
+
+def _first_values(headers: Mapping[str, Any] | None) -> dict[str, str]:
+    return dict(reversed(list(_every_value(headers))))
 
 
 def _cassette_body(body: Any) -> bytes | str | None:
@@ -220,8 +237,8 @@ def _exchange(
     parts = urlsplit(url)
     authorization = asked.get("authorization")
     key = key_in(authorization) if authorization is not None else None
-    if key:
-        scrubber.also(key)
+    if parts.password:
+        scrubber.also(parts.password)
     auth = UNTOLD if key is None else WRONG_KEY if key in ("", WRONG_KEYS) else KEY
     return Exchange(
         where=where,

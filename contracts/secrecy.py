@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus, unquote_plus, urlsplit
 
 KEY, SECRET, SIGNED, HOST = "[key]", "[secret]", "[signed]", "[host]"
 MARKS = (KEY, SECRET, SIGNED, HOST)
@@ -30,10 +30,14 @@ HEADERS = ("content-type", "retry-after", "content-encoding", "allow", "www-auth
 """Headers of an answer whose values are kept, beside those that tell of a limit. Of all others, the name is."""
 
 NAMES = re.compile(
-    r"(?:^|[_-])(?:secret|token|password|passwd|authorization|cookie|signature|credential|api[_-]?key|access[_-]?key)s?$",
+    r"(?:^|[_-]|(?-i:(?<=[a-z0-9])(?=[A-Z])))(?:secret|token|password|passwd|authorization|cookie|signature|credential|api[_-]?key|access[_-]?key)s?$",
     re.IGNORECASE,
 )
-"""Names of fields and parameters whose values nobody should see."""
+"""Names of headers, fields and parameters whose values nobody should see."""
+
+_PARAMETER = re.compile(r"(?:^|[?&;\s])([\w.\[\]-]+)=([^&;#\s\"'<>]+)")
+_WORD = re.compile(r"[A-Za-z]?[a-z]{0,10}|[\d.,:-]{0,11}")
+"""What stands under a secret's name and says something else: `required`, `string`, a number."""
 
 _TOKENS = re.compile(
     r"whsec_[A-Za-z0-9+/=_-]+|\bwsk_[A-Za-z0-9_-]{8,}|\bsk-[A-Za-z0-9_-]{8,}|\bAKIA[0-9A-Z]{12,}"
@@ -63,13 +67,24 @@ class Scrubber:
 
     def also(self, *secrets: str) -> None:
         """Secrets that have come to be known."""
+        known = len(self._forms)
         for secret in secrets:
-            for form in _written(secret):
-                self._forms[form] = None
+            if secret.strip() not in self._forms:
+                self._forms.update(dict.fromkeys(_written(secret)))
+        if len(self._forms) != known:
+            self._pattern = None
+
+    def _known(self) -> re.Pattern[str]:
+        """What finds every known secret, made when it is asked for: a long recording has many."""
+        if self._pattern is None:
+            self._pattern = self._compiled()
+        return self._pattern
+
+    def _compiled(self) -> re.Pattern[str]:
         whole = sorted((form for form in self._forms if len(form) >= SHORTEST), key=len, reverse=True)
         words = sorted((form for form in self._forms if len(form) < SHORTEST), key=len, reverse=True)
         parts = [re.escape(form) for form in whole] + [rf"(?<!\w){re.escape(form)}(?!\w)" for form in words]
-        self._pattern = re.compile("|".join(parts)) if parts else None
+        return re.compile("|".join(parts))
 
     def stands_for(self, origin: str, public: str) -> None:
         """An origin that is to be told as another."""
@@ -78,8 +93,8 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """The text without anything that nobody should see."""
-        if self._pattern is not None:
-            text = self._pattern.sub(KEY, text)
+        if self._forms:
+            text = self._known().sub(KEY, text)
         for origin, public in self._origins.items():
             text = text.replace(origin, public)
         text = _URL.sub(self._url, text)
@@ -109,8 +124,11 @@ class Scrubber:
         }
 
     def _named(self, name: str, value: Any) -> Any:
-        if NAMES.search(name) and isinstance(value, str) and value:
-            return SECRET
+        if NAMES.search(name):
+            if isinstance(value, str) and value:
+                return SECRET
+            if isinstance(value, list | tuple):
+                return [self._named(name, one) for one in value]
         return self.value(value)
 
     def _url(self, found: re.Match[str]) -> str:
@@ -131,6 +149,46 @@ class Scrubber:
 def key_in(authorization: str) -> str:
     """What is secret in the value of an Authorization header."""
     return authorization.strip().partition(" ")[2].strip() or authorization.strip()
+
+
+def carried(headers: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """What is secret in the headers of a request or an answer: keys, tokens and cookies."""
+    for name, value in headers:
+        if name.lower() == "cookie":
+            yield from _cookies(value.split(";"))
+        elif name.lower() == "set-cookie":
+            # Several may have been joined, by line ends or by commas, which a date has too.
+            yield from _cookies(one.partition(";")[0] for one in re.split(r"\n|,\s*(?=[^;,=\s]+=)", value))
+        elif NAMES.search(name) and not _told(name.lower()):
+            yield key_in(value)
+            if "authorization" not in name.lower():
+                yield value
+
+
+def parameters(target: str) -> Iterator[str]:
+    """What is secret in the query of a URL, or in a form."""
+    for name, value in _PARAMETER.findall(target):
+        if NAMES.search(name) and not is_masked(value):
+            yield value
+            yield unquote_plus(value)
+
+
+def fields(body: Any) -> Iterator[str]:
+    """What is secret in a body by the names of its fields, but for plain words: a schema has such names too."""
+    if isinstance(body, str):
+        yield from (value for value in parameters(body) if not _is_word(value))
+    elif isinstance(body, Mapping):
+        for name, value in body.items():
+            told = value if isinstance(value, list) else [value]
+            if NAMES.search(str(name)):
+                texts = [one for one in told if isinstance(one, str) and not is_masked(one)]
+                yield from (one for text in texts for one in {text, key_in(text)} if not _is_word(one))
+            if not isinstance(value, str):
+                yield from fields(value)
+    elif isinstance(body, list):
+        for one in body:
+            if not isinstance(one, str):
+                yield from fields(one)
 
 
 def is_masked(value: object) -> bool:
@@ -156,6 +214,20 @@ def _written(secret: str) -> Iterable[str]:
             for encoded in (base64.b64encode(raw), base64.urlsafe_b64encode(raw)):
                 yield encoded.decode()
                 yield encoded.decode().rstrip("=")
+
+
+def _cookies(pairs: Iterable[str]) -> Iterator[str]:
+    """The values of cookies, but for those that are plain words, such as a language."""
+    for pair in pairs:
+        name, _, value = pair.strip().partition("=")
+        value = value.strip().strip('"')
+        if value and (NAMES.search(name) or not _is_word(value)):
+            yield value
+            yield unquote_plus(value)
+
+
+def _is_word(value: str) -> bool:
+    return len(value) < SHORTEST or _WORD.fullmatch(value) is not None
 
 
 def _split(rest: str) -> tuple[str, str, str]:

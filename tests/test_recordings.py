@@ -15,7 +15,7 @@ import httpx
 import pytest
 import yaml
 from changed_providers import CHANGES
-from drifting import KEY, TODAY, as_it_is, drifts, talking_to
+from drifting import KEY, TODAY, Answering, as_it_is, drifts, talking_to
 
 from understudy.contracts.drift_compare import Comparison
 from understudy.contracts.drift_report import report
@@ -239,6 +239,21 @@ def recording(provider: str, origin: str, lines: list[str]) -> Iterator[str]:
     scrubber.stands_for(origin, SERVERS[provider])
     with running(Recorder(provider, origin, None, lines.append, scrubber)) as own:
         yield own
+
+
+def test_the_recorder_knows_keys_and_cookies_for_secrets() -> None:
+    def repeats(seen: Answering) -> None:
+        seen.body = {"code": 401, "message": "my-own-k3y, c00kie-of-mine, n3w-cookie and p4rameter are unknown"}
+        seen.headers["set-cookie"] = "sid=n3w-cookie; Path=/"
+
+    lines: list[str] = []
+    with talking_to("wavespeed", repeats) as talk, recording("wavespeed", talk.origin, lines) as own:
+        headers = {"x-api-key": "my-own-k3y", "cookie": "sid=c00kie-of-mine"}
+        httpx.get(f"{own}/api/v3/balance?access_key=p4rameter", headers=headers, trust_env=False)
+
+    (line,) = map(json.loads, lines)
+    assert "[key], [key], [key] and [key] are unknown" == line["response"]["message"]
+    assert "/api/v3/balance?access_key=[key]" == line["target"]
 
 
 def test_the_recorder_passes_on_and_writes_down_without_secrets() -> None:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import base64
 import json
 import string
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
-from drifting import DOLLAR, Answering, talking_to
+from drifting import DOLLAR, TODAY, Answering, talking_to
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from understudy.contracts.ceiling import Ceiling
+from understudy.contracts.drift_compare import Comparison
 from understudy.contracts.drift_page import as_page
+from understudy.contracts.drift_report import report
 from understudy.contracts.drift_text import as_json, as_junit, as_markdown, table
 from understudy.contracts.exchanges import Exchange
 from understudy.contracts.findings import Unable
 from understudy.contracts.prober import Prober
-from understudy.contracts.recordings import line_of
-from understudy.contracts.secrecy import HOST, KEY, SECRET, SIGNED, Scrubber, is_masked, key_in
+from understudy.contracts.recordings import line_of, read_recording
+from understudy.contracts.secrecy import HOST, KEY, SECRET, SIGNED, Scrubber, carried, fields, is_masked, key_in
 
 CHARACTERS = string.ascii_letters + string.digits + "-_.~+/="
 SECRETS = st.text(CHARACTERS, min_size=8, max_size=60).filter(lambda text: len(set(text)) > 3 and "/" not in text[:1])
@@ -161,3 +165,101 @@ def test_a_key_that_cannot_be_sent_is_refused_without_being_told(key: str) -> No
     assert "The key is not one that can be sent in a header: it has blanks, line ends or odd characters." == str(
         unable.value
     )
+
+
+CARRIED: dict[str, tuple[dict[str, str], str, dict[str, str], str]] = {
+    "a key": ({"X-Api-Key": "{}"}, "", {}, ""),
+    "a token": ({"x-amz-security-token": "{}"}, "", {}, ""),
+    "a cookie": ({"Cookie": "lang=en; sid={}"}, "", {}, ""),
+    "a new cookie": (
+        {},
+        "",
+        {"Set-Cookie": "lang=en; Path=/\nsid={}; Path=/; Expires=Wed, 21 Oct 2026 07:28:00 GMT"},
+        "",
+    ),
+    "a parameter": ({}, "?limit=5&api_key={}", {}, ""),
+    "a field": ({}, "", {}, '{{"data": {{"accessToken": "{}"}}}}'),
+    "a field of several": ({}, "", {}, '[{{"secrets": ["{}"]}}]'),
+    "a form": ({}, "", {}, "grant=1&client_secret={}"),
+}
+
+
+def heard_with(secret: str, way: str, form: str) -> str:
+    """A recording of one exchange that carries a secret, and repeats it in the answer."""
+    asked, query, told, sent = CARRIED[way]
+    echo = json.dumps({"code": 200, "message": f"Hello {secret}", "data": {"balance": 1.5, secret: f"is {secret}"}})
+    url = f"https://api.wavespeed.ai/api/v3/balance{query.format(quote(secret, safe=''))}"
+    request, answer = ({name: value.format(secret) for name, value in one.items()} for one in (asked, told))
+    text = sent.format(secret)
+    if form == "lines":
+        body = {"request_text": text} if "=" in text else {"request": json.loads(text or "null")}
+        line: dict[str, Any] = {"at": 0, "took": 1, "method": "GET"}
+        line |= {"target": url.removeprefix("https://api.wavespeed.ai")}
+        line |= {"auth": "key", **body, "status": 200, "headers": answer, "response": json.loads(echo)}
+        return json.dumps(line)
+    if form == "cassette":
+        one: dict[str, Any] = {
+            "request": {
+                "method": "GET",
+                "uri": url,
+                "headers": {name: ["0", value] for name, value in request.items()},
+            },
+            "response": {
+                "status": 200,
+                "headers": {name: ["0", value] for name, value in answer.items()},
+                "body": echo,
+            },
+        }
+        one["request"]["body"] = text
+        return json.dumps({"interactions": [one]})
+    headers = [{"name": name, "value": value} for name, value in (("cookie", "a=b"), *request.items())]
+    entry = {
+        "request": {"method": "GET", "url": url, "headers": headers, "postData": {"text": text}},
+        "response": {
+            "status": 200,
+            "headers": [{"name": name, "value": value} for name, value in answer.items()],
+            "content": {"mimeType": "application/json", "text": echo},
+        },
+    }
+    return json.dumps({"log": {"entries": [entry]}})
+
+
+@pytest.mark.parametrize(
+    ("way", "form"),
+    [(way, form) for way in CARRIED for form in ("har", "cassette", "lines") if form != "lines" or not CARRIED[way][0]],
+)
+def test_what_a_recording_carries_as_a_secret_is_in_no_report(way: str, form: str, tmp_path: Path) -> None:
+    secret = "s3cr3t-Value-0123456789"
+    path = tmp_path / "recording"
+    path.write_text(heard_with(secret, way, form))
+    scrubber, comparison = Scrubber(), Comparison("wavespeed")
+    heard = read_recording(path, "wavespeed", scrubber)
+    for exchange in heard:
+        comparison.see(exchange)
+    found = report(comparison, scrubber, source="a", today=TODAY)
+    written = [as_json(found), as_junit(found), as_markdown(found), as_page(found), *table(found)]
+    written += [line_of(exchange, scrubber) for exchange in heard]
+
+    assert 1 == len(heard)
+    assert "Hello [key]" in written[-1]
+    assert [] == [one for one in written if secret in one]
+
+
+def test_a_header_of_several_cookies_has_several_secrets() -> None:
+    told = [("Cookie", 'a="s1d-%41bcdef"; theme=dark'), ("set-cookie", "b=t0ken-of-1, c=t0ken-of-2; Path=/, token=x")]
+
+    expected = ["s1d-%41bcdef", "s1d-Abcdef", "t0ken-of-1", "t0ken-of-1", "t0ken-of-2", "t0ken-of-2", "x", "x"]
+    assert expected == list(carried(told))
+
+
+def test_plain_words_under_a_secrets_name_are_not_cut_out_elsewhere() -> None:
+    body = {"password": "required", "token": {"type": "string"}, "max_tokens": "4096", "api_keys": ["a", 7, None]}
+
+    assert [] == list(fields(body))
+    assert [] == list(carried([("x-ratelimit-tokens", "150000"), ("content-type", "text/html")]))
+
+
+def test_everything_under_a_secrets_name_is_cut_out() -> None:
+    scrubbed = Scrubber().value({"clientSecrets": ["one", {"a": "b"}, 7], "tokenizer": "x"})
+
+    assert {"clientSecrets": [SECRET, {"a": "b"}, 7], "tokenizer": "x"} == scrubbed
