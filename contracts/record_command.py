@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from understudy.contracts.drift_command import COULD_NOT
 from understudy.contracts.drift_live import HOSTS, account_of, origin_of
 from understudy.contracts.findings import Unable
 from understudy.contracts.models import PROVIDERS
@@ -88,7 +90,8 @@ def replay_command(serve: Serve) -> click.Command:
         try:
             found = [one for path in recordings for one in read_recording(path, provider, Scrubber())]
         except Unable as unable:
-            raise click.ClickException(str(unable)) from unable
+            click.echo(f"Error: {unable}", err=True)
+            sys.exit(COULD_NOT)
         serve(ReplayApp(Replayer(provider, found, speed=speed)), host, port)
 
     return replay

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from types import NoneType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,17 +34,26 @@ def read_recording(path: Path, provider: str, scrubber: Scrubber) -> list[Exchan
     except UnicodeDecodeError:
         raise Unable(f"{path} is no text: {_FORMS}.") from None
     name = path.name
-    try:
+    with _reading(name, scrubber):
         found = list(_exchanges(name, text, provider, scrubber))
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, zlib.error) as error:
-        told = f"{type(error).__name__} {error}"
-        raise Unable(f"{name} cannot be read as a recording ({scrubber.text(told)}): {_FORMS}.") from None
     for exchange in found:
         scrubber.also(*secrets_in(exchange))
     hosts = [exchange.host for exchange in found]
     if any(_is_ours(host, provider) for host in hosts):
         return [exchange for exchange in found if _is_ours(exchange.host, provider)]
     return found
+
+
+@contextmanager
+def _reading(where: str, scrubber: Scrubber) -> Iterator[None]:
+    """Around what may find another form than a recording's. Raises Unable, which says where."""
+    try:
+        yield
+    except json.JSONDecodeError as error:
+        raise Unable(f"{where}, column {error.colno} is no JSON ({error.msg}): {_FORMS}.") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, zlib.error) as error:
+        told = scrubber.text(f"{type(error).__name__} {error}")
+        raise Unable(f"{where} cannot be read as a recording ({told}): {_FORMS}.") from None
 
 
 def secrets_in(exchange: Exchange) -> Iterator[str]:
@@ -80,21 +92,52 @@ def _is_ours(host: str, provider: str) -> bool:
 def _exchanges(name: str, text: str, provider: str, scrubber: Scrubber) -> Iterator[Exchange]:
     if not text.strip():
         return
+    whole: Any = None
+    wrong: json.JSONDecodeError | None = None
     try:
-        whole = json.loads(text)
-    except ValueError:
-        whole = None
+        whole = _loaded(text)
+    except json.JSONDecodeError as error:
+        wrong = error
     if isinstance(whole, Mapping) and "log" in whole:
         yield from _har(name, whole["log"]["entries"], scrubber)
     elif isinstance(whole, Mapping) and "interactions" in whole:
         yield from _cassette(name, whole["interactions"], scrubber)
-    elif whole is None and not text.lstrip().startswith("{"):
+    elif wrong is not None and not text.lstrip().startswith("{"):
         yield from _cassette(name, _yaml(text)["interactions"], scrubber)
+    elif wrong is not None and not _is_lines(text):
+        with _reading(f"{name}, line {wrong.lineno}", scrubber):
+            raise wrong
+    elif wrong is None:
+        with _reading(f"{name}, line 1", scrubber):
+            yield from _line(f"{name}, line 1", whole, provider)
     else:
         # Not splitlines: texts within JSON may hold what Unicode takes for the end of a line.
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
-                yield from _line(f"{name}, line {number}", json.loads(line), provider)
+                where = f"{name}, line {number}"
+                with _reading(where, scrubber):
+                    yield from _line(where, _loaded(line), provider)
+
+
+def _is_lines(text: str) -> bool:
+    """Whether each line is to be JSON of its own, and not all of them together."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    return len(lines) == 1 or lines[0].endswith("}") or lines[1].startswith("{")
+
+
+def _loaded(text: str) -> Any:
+    """What JSON says, with halves of characters told as their escapes: no file takes them."""
+    value = json.loads(text)
+    return _whole(value) if re.search(r"\\u[dD][89a-fA-F]", text) else value
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        joined = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+        return joined.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {_whole(name): _whole(one) for name, one in value.items()}
+    return [_whole(one) for one in value] if isinstance(value, list) else value
 
 
 def _yaml(text: str) -> Any:
@@ -103,7 +146,7 @@ def _yaml(text: str) -> Any:
     except ModuleNotFoundError as error:
         raise Unable(f"{error}: `pip install 'understudy[drift]'` has what reading YAML needs.") from error
     try:
-        return yaml.safe_load(text)
+        return _whole(yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise ValueError(f"no YAML: {type(error).__name__}") from None
 
@@ -112,7 +155,7 @@ def _line(where: str, line: Mapping[str, Any], provider: str) -> Iterator[Exchan
     if "operation" in line:
         yield from _journal(where, line, provider)
         return
-    yield Exchange(
+    yield _checked(
         where=where,
         method=line["method"],
         target=line["target"],
@@ -126,6 +169,27 @@ def _line(where: str, line: Mapping[str, Any], provider: str) -> Iterator[Exchan
     )
 
 
+def _checked(**parts: Any) -> Exchange:
+    """Raises TypeError for a part that no exchange has; its value may be a secret, and is not told."""
+    for name, kinds, expected in _PARTS:
+        if not isinstance(parts[name], kinds) or isinstance(parts[name], bool):
+            raise TypeError(f"{name} is of type {type(parts[name]).__name__}; expected {expected}")
+    if not all(isinstance(one, str) for pair in parts["headers"].items() for one in pair):
+        raise TypeError("a header is no text")
+    return Exchange(**parts)
+
+
+_PARTS: tuple[tuple[str, tuple[type, ...], str], ...] = (
+    ("method", (str,), "a text"),
+    ("target", (str,), "a text"),
+    ("auth", (str,), "a text"),
+    ("status", (int, NoneType), "a whole number"),
+    ("headers", (Mapping,), "an object"),
+    ("took", (int, float, NoneType), "a number"),
+    ("at", (int, float), "a number"),
+)
+
+
 def _kept(line: Mapping[str, Any], name: str) -> Any:
     return Text(line[f"{name}_text"]) if f"{name}_text" in line else line[name]
 
@@ -134,7 +198,7 @@ def _journal(where: str, line: Mapping[str, Any], provider: str) -> Iterator[Exc
     """An exchange that a fake was told to spoil says nothing of the contract."""
     if line["provider"] != provider or line["rules"] or line["broken"]:
         return
-    yield Exchange(
+    yield _checked(
         where=where,
         method=line["method"],
         target=line["target"],
@@ -143,6 +207,7 @@ def _journal(where: str, line: Mapping[str, Any], provider: str) -> Iterator[Exc
         status=line["status"],
         body=_journalled(line["response"]),
         took=line["took"] / 1000 if line.get("took") is not None else None,
+        headers={},
         at=line["at"],
     )
 
@@ -155,51 +220,55 @@ def _journalled(body: Any) -> Any:
 
 def _har(name: str, entries: Iterable[Mapping[str, Any]], scrubber: Scrubber) -> Iterator[Exchange]:
     for number, entry in enumerate(entries, 1):
-        request, answer = entry["request"], entry["response"]
-        content = answer.get("content", {})
-        raw = content.get("text")
-        body = base64.b64decode(raw) if raw and content.get("encoding") == "base64" else raw
-        started = entry.get("startedDateTime")
-        for side in (request, answer):
-            scrubber.also(*carried((one["name"], one["value"]) for one in side.get("headers", ())))
-            scrubber.also(*carried(("cookie", f"{one['name']}={one['value']}") for one in side.get("cookies", ())))
-        headers = {one["name"].lower(): one["value"] for one in answer.get("headers", ())}
-        if "content-type" not in headers and content.get("mimeType"):
-            headers["content-type"] = content["mimeType"]
-        yield _exchange(
-            f"{name}, entry {number}",
-            request["method"],
-            request["url"],
-            {one["name"].lower(): one["value"] for one in request.get("headers", ())},
-            request.get("postData", {}).get("text"),
-            answer["status"] or None,
-            headers,
-            body,
-            entry.get("time"),
-            datetime.fromisoformat(started).timestamp() * 1000 if started else float(number),
-            scrubber,
-        )
+        where = f"{name}, entry {number}"
+        with _reading(where, scrubber):
+            request, answer = entry["request"], entry["response"]
+            content = answer.get("content", {})
+            raw = content.get("text")
+            body = base64.b64decode(raw) if raw and content.get("encoding") == "base64" else raw
+            started = entry.get("startedDateTime")
+            for side in (request, answer):
+                scrubber.also(*carried((one["name"], one["value"]) for one in side.get("headers", ())))
+                scrubber.also(*carried(("cookie", f"{one['name']}={one['value']}") for one in side.get("cookies", ())))
+            headers = {one["name"].lower(): one["value"] for one in answer.get("headers", ())}
+            if "content-type" not in headers and content.get("mimeType"):
+                headers["content-type"] = content["mimeType"]
+            yield _exchange(
+                where,
+                request["method"],
+                request["url"],
+                {one["name"].lower(): one["value"] for one in request.get("headers", ())},
+                request.get("postData", {}).get("text"),
+                answer["status"] or None,
+                headers,
+                body,
+                entry.get("time"),
+                datetime.fromisoformat(started).timestamp() * 1000 if started else float(number),
+                scrubber,
+            )
 
 
 def _cassette(name: str, interactions: Iterable[Mapping[str, Any]], scrubber: Scrubber) -> Iterator[Exchange]:
     for number, one in enumerate(interactions, 1):
-        request, answer = one["request"], one["response"]
-        status = answer["status"]
-        for side in (request, answer):
-            scrubber.also(*carried(_every_value(side.get("headers"))))
-        yield _exchange(
-            f"{name}, interaction {number}",
-            request["method"],
-            request["uri"],
-            _first_values(request.get("headers")),
-            _cassette_body(request.get("body")),
-            status["code"] if isinstance(status, Mapping) else status,
-            _first_values(answer.get("headers")),
-            _cassette_body(answer.get("body")),
-            None,
-            float(number),
-            scrubber,
-        )
+        where = f"{name}, interaction {number}"
+        with _reading(where, scrubber):
+            request, answer = one["request"], one["response"]
+            status = answer["status"]
+            for side in (request, answer):
+                scrubber.also(*carried(_every_value(side.get("headers"))))
+            yield _exchange(
+                where,
+                request["method"],
+                request["uri"],
+                _first_values(request.get("headers")),
+                _cassette_body(request.get("body")),
+                status["code"] if isinstance(status, Mapping) else status,
+                _first_values(answer.get("headers")),
+                _cassette_body(answer.get("body")),
+                None,
+                float(number),
+                scrubber,
+            )
 
 
 def _every_value(headers: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
@@ -240,7 +309,7 @@ def _exchange(
     if parts.password:
         scrubber.also(parts.password)
     auth = UNTOLD if key is None else WRONG_KEY if key in ("", WRONG_KEYS) else KEY
-    return Exchange(
+    return _checked(
         where=where,
         method=method,
         target=f"{parts.path}?{parts.query}" if parts.query else parts.path,

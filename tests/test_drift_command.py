@@ -457,6 +457,24 @@ def test_what_record_wrote_is_what_replay_serves(folder: Path, fast: Talk) -> No
     assert KEY not in (folder / "a.jsonl").read_text()
 
 
+@pytest.mark.parametrize(("part", "value"), [("status", "x"), ("target", 7)])
+def test_a_line_of_another_form_is_named_and_ends_with_2(
+    folder: Path, recorded: dict[str, Path], part: str, value: object
+) -> None:
+    first, second, *rest = recorded[""].read_text().splitlines()
+    wrong = json.dumps({**json.loads(second), part: value})
+    (folder / "a.jsonl").write_text("\n".join((first, wrong, *rest)))
+
+    for done in (
+        drift("wavespeed", "--recording", "a.jsonl"),
+        CliRunner().invoke(main, ["replay", "wavespeed", "a.jsonl"]),
+    ):
+        assert 2 == done.exit_code
+        assert done.stderr.startswith(
+            f"Error: a.jsonl, line 2 cannot be read as a recording (TypeError {part} is of type "
+        )
+
+
 def test_record_and_replay_say_what_is_wrong(folder: Path) -> None:
     run = CliRunner().invoke
     nowhere = run(main, ["record", "wavespeed", "-o", "none/a.jsonl"])

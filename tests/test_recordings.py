@@ -208,12 +208,12 @@ def test_a_recording_of_something_else_never_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{not json", "a.txt cannot be read as a recording (JSONDecodeError "),
+        ("{not json", "a.txt, line 1, column 2 is no JSON (Expecting property name enclosed in double quotes): "),
         ('{"log": {}}', "a.txt cannot be read as a recording (KeyError 'entries'): "),
         ("a: [b", "a.txt cannot be read as a recording (ValueError no YAML: ParserError): "),
         ("[" * 100_000, "a.txt cannot be read as a recording (RecursionError "),
         ("just words", "a.txt cannot be read as a recording (TypeError "),
-        ('{"method": "GET"}', "a.txt cannot be read as a recording (KeyError 'target'): "),
+        ('{"method": "GET"}', "a.txt, line 1 cannot be read as a recording (KeyError 'target'): "),
     ],
 )
 def test_what_is_no_recording_is_refused(text: str, told: str, tmp_path: Path) -> None:
@@ -223,6 +223,80 @@ def test_what_is_no_recording_is_refused(text: str, told: str, tmp_path: Path) -
     assert str(unable.value).startswith(told)
     expected = "a HAR file, a VCR cassette (YAML or JSON), or the JSON lines of a journal or of `understudy record`."
     assert str(unable.value).endswith(f": expected {expected}")
+
+
+LINE = {
+    "at": 0, "took": 1, "method": "GET", "target": "/api/v3/balance", "auth": "key", "request": None, "status": 200,
+    "headers": {}, "response": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("third", "says"),
+    [
+        ('{"at": 1, "took": ', "a.txt, line 3, column 19 is no JSON (Expecting value): "),
+        (json.dumps({**LINE, "status": "x"}), "status is of type str; expected a whole number): "),
+        (json.dumps({**LINE, "status": True}), "status is of type bool; expected a whole number): "),
+        (json.dumps({**LINE, "target": 7}), "target is of type int; expected a text): "),
+        (json.dumps({**LINE, "headers": {"a": 7}}), "a header is no text): "),
+        (json.dumps({**LINE, "headers": None}), "headers is of type NoneType; expected an object): "),
+        (json.dumps({**LINE, "at": "now"}), "at is of type str; expected a number): "),
+        ("[]", "list indices must be integers or slices, not str): "),
+    ],
+)
+def test_a_line_that_is_none_is_named_by_its_number_in_the_file(third: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(Unable) as unable:
+        read(tmp_path / "a.txt", f"{json.dumps(LINE)}\n\n{third}\n{json.dumps(LINE)}\n")
+
+    told = str(unable.value)
+    assert told.startswith(says if says.startswith("a.txt") else "a.txt, line 3 cannot be read as a recording (TypeErr")
+    assert says in told
+
+
+def test_an_entry_that_is_none_is_named_by_its_number(tmp_path: Path) -> None:
+    har = json.loads(as_har(of("wavespeed")[:2]))
+    har["log"]["entries"][1]["response"]["status"] = "x"
+    cassette = {"interactions": as_cassette(of("wavespeed")[:1])}
+    cassette["interactions"][0]["request"]["method"] = 7
+
+    with pytest.raises(Unable, match=r"^a.har, entry 2 cannot be read as a recording \(TypeError status is of type "):
+        read(tmp_path / "a.har", json.dumps(har))
+    with pytest.raises(Unable, match=r"^a.yaml, interaction 1 cannot be read .* method is of type int"):
+        read(tmp_path / "a.yaml", yaml.safe_dump(cassette))
+
+
+def test_a_file_that_ends_too_early_is_named_where_it_ends(tmp_path: Path) -> None:
+    har = json.dumps(json.loads(as_har(of("wavespeed")[:2])), indent=1)
+    short = "\n".join(har.split("\n")[:5])
+
+    with pytest.raises(Unable, match=r"^a.har, line 5, column \d+ is no JSON"):
+        read(tmp_path / "a.har", short)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_halves_of_characters_are_told_as_their_escapes(provider: str, tmp_path: Path) -> None:
+    body = {"code": 401, "message": "a half \ud800 and a whole \U0001f600", "\udc00": 1}
+    har: dict[str, Any] = {
+        "request": {"method": "GET", "url": f"{SERVERS[provider]}/api/v3/balance?a=\ud800", "headers": []},
+        "response": {"status": 401, "content": {"text": '{"message": "\ud800"}', "mimeType": "\ud800"}},
+    }
+    har["request"]["headers"] = [{"name": "X-Api-Key", "value": "a-\ud800-k3y"}]
+    forms = {
+        "a.jsonl": json.dumps({**LINE, "status": 401, "response": body}),
+        "a.har": json.dumps({"log": {"entries": [har]}}),
+        "a.yaml": 'interactions: [{request: {method: GET, uri: "https://a.test/api/v3/balance"}, response: '
+        '{status: 401, body: "{\\"message\\": \\"\\ud83d\\ude00 \\ud800\\"}"}}]',
+    }
+
+    for file, text in forms.items():
+        scrubber, comparison = Scrubber(), Comparison(provider)
+        (tmp_path / file).write_text(text)
+        (exchange,) = read_recording(tmp_path / file, provider, scrubber)
+        comparison.see(exchange)
+        found = report(comparison, scrubber, source=file, today=TODAY)
+        told = line_of(exchange, scrubber) + json.dumps(found, ensure_ascii=False)
+        assert told == told.encode().decode(), file
+        assert "\\ud800" in told, file
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
