@@ -103,6 +103,7 @@ def _drift(
     html: Path | None,
     **live: Any,
 ) -> int:
+    from understudy.contracts.ceiling import microdollars
     from understudy.contracts.drift_baseline import apply_baseline, read_baseline
     from understudy.contracts.drift_compare import Comparison
     from understudy.contracts.drift_ignore import apply_ignored, read_ignored
@@ -143,7 +144,7 @@ def _drift(
         today=today,
         fail_on=fail_on,
         least=1 if catalogue is not None else least,
-        paid=live.get("spend") not in (None, "0"),
+        paid=base_url is not None and microdollars(live["spend"]) > 0,
         live=base_url is not None,
         notes=notes,
     )

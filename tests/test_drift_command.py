@@ -457,6 +457,14 @@ def test_what_record_wrote_is_what_replay_serves(folder: Path, fast: Talk) -> No
     assert KEY not in (folder / "a.jsonl").read_text()
 
 
+@pytest.mark.parametrize("nothing", ["0", "0.00", "$0"])
+def test_nothing_to_spend_is_nothing_however_it_is_written(folder: Path, fast: Talk, nothing: str) -> None:
+    done = drift("wavespeed", "--base-url", fast.origin, "--spend", nothing, "--json", "a.json")
+
+    assert 0 == done.exit_code
+    assert "it may cost money: --spend" in (folder / "a.json").read_text()
+
+
 @pytest.mark.parametrize(("part", "value"), [("status", "x"), ("target", 7)])
 def test_a_line_of_another_form_is_named_and_ends_with_2(
     folder: Path, recorded: dict[str, Path], part: str, value: object
