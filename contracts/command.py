@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import shlex
+import signal
 import subprocess
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -90,10 +92,12 @@ class Command:
     def close(self) -> None:
         """Closes the command's input, upon which it should end; ends it otherwise."""
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
-            self._process.stdin.close()
-            self._process.wait(self._grace)
-        self._kill()
+        try:
+            with contextlib.suppress(BrokenPipeError, subprocess.TimeoutExpired):
+                self._process.stdin.close()
+                self._process.wait(self._grace)
+        finally:
+            self._kill()
 
     def _start(self) -> subprocess.Popen[str]:
         try:
@@ -107,6 +111,7 @@ class Command:
                 encoding="utf-8",
                 errors="backslashreplace",  # what is no UTF-8 is no JSON then, and can be quoted
                 bufsize=1,
+                start_new_session=True,  # so that it ends with all that it starts; Windows has none
             )
         except (OSError, ValueError) as error:
             raise Unable(f"{self.command!r} cannot be started: {error}.") from error
@@ -130,23 +135,32 @@ class Command:
         except Unable:
             self._kill()
             raise
+        except KeyboardInterrupt:
+            self._end()
+            raise
 
     def _end(self) -> None:
         """Ends a process from which somebody still waits for an answer, who then closes the other end."""
         assert self._process.stdin is not None
-        self._process.kill()
-        self._process.wait()
+        self._kill_all()
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
 
     def _kill(self) -> None:
         """Ends the process, and lets go of its ends of the pipes."""
-        self._process.kill()
-        self._process.wait()
+        self._kill_all()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
+
+    def _kill_all(self) -> None:
+        """Ends the process and what it has started, which may have outlived it: a shell's child, or npm's."""
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
 
     def _read(self, number: int, call: str, answered: str) -> Any:
         wrong = f"{self.command!r} answered {call} with {_short(answered.strip())}"

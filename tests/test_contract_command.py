@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from understudy.contracts.actor import Actor, Stuck
 from understudy.contracts.client import Account, Crash, Result, State, Trouble
 from understudy.contracts.command import Command
 from understudy.contracts.findings import Broken, Unable
+from understudy.contracts.watching import Endless, within
 
 ACCOUNT = Account("wavespeed", "http://127.0.0.1:1", "key", 0.1, 1.0)
 HELLO = {"protocol": 1, "providers": ["wavespeed"]}
@@ -98,6 +101,35 @@ def test_a_process_that_does_not_answer_is_ended_and_another_started(scripted: A
         actor.call("run", "m", {})
 
     assert {"run"} == Actor(command(ACCOUNT), 10, command.abandon).can
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no sh")
+def test_what_a_shell_has_started_ends_with_it(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    code = f"import os; open({str(child)!r}, 'w').write(str(os.getpid()))\n{LINGERS}"
+    command = Command(shlex.join(["sh", "-c", shlex.join([sys.executable, "-c", code]) + "; true"]), grace=0.1)
+    first = int(child.read_text())
+    with pytest.raises(Endless):
+        within(0.2, lambda: command.ask("run"))
+
+    command.abandon()
+    second = int(child.read_text())
+    command.close()
+
+    assert first != second
+    assert [False, False] == [is_running(process) for process in (first, second)]
+
+
+def is_running(process: int) -> bool:
+    """Whether there is such a process: one that was ended is gone as soon as somebody has taken notice."""
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def test_a_process_that_does_not_end_by_itself_is_ended() -> None:
