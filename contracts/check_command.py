@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from understudy.contracts.findings import Unable
+from understudy.contracts.findings import INTERRUPTED, Unable
 from understudy.contracts.models import PROVIDERS
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def check_command(serve: OwnServer, readings: Readings) -> click.Command:
         With --client or --client-command, a client is driven through everything that a provider may do. Without, it is
         the provider at --base-url that is checked, or understudy itself.
 
-        The status is 0 when every property held, 1 when one broke, and 2 when that could not be found out.
+        The status is 0 when every property held, 1 when one broke, and 2 when that could not be found out; 130 when it
+        was interrupted.
         """
         try:
             if listing:
@@ -69,6 +70,9 @@ def check_command(serve: OwnServer, readings: Readings) -> click.Command:
         except BrokenPipeError:  # whoever read this has gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(COULD_NOT)
+        except KeyboardInterrupt:  # by who runs it, or by the client
+            click.echo("Interrupted: not everything was checked.", err=True)
+            sys.exit(INTERRUPTED)
         except Exception:  # a mistake of ours, which says nothing of whatever was to be checked
             traceback.print_exc()
             sys.exit(COULD_NOT)

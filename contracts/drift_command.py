@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from understudy.contracts.drift_live import HOSTS, ask
-from understudy.contracts.findings import Unable
+from understudy.contracts.findings import INTERRUPTED, Unable
 from understudy.contracts.models import PROVIDERS
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def drift_command() -> click.Command:
         is spent.
 
         The status is 0 when everything that could be compared has held, 1 when something has drifted that is as grave
-        as --fail-on says, and 2 when too little could be compared.
+        as --fail-on says, and 2 when too little could be compared; 130 when it was interrupted.
         """
         from understudy.contracts.secrecy import Scrubber
 
@@ -73,6 +73,9 @@ def drift_command() -> click.Command:
         except BrokenPipeError:  # whoever read this has gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             status = COULD_NOT
+        except KeyboardInterrupt:
+            click.echo("Interrupted: not everything was compared.", err=True)
+            status = INTERRUPTED
         except Exception:
             # A traceback names what the exception had in hand, which may be the key.
             click.echo(scrubber.text(traceback.format_exc()), err=True)

@@ -34,7 +34,7 @@ def ask(
     yes: bool,
 ) -> str:
     """Shows the plan and carries it out; why it ended before its end, if it did. Raises Unable."""
-    from understudy.contracts.ceiling import Ceiling, microdollars
+    from understudy.contracts.ceiling import Ceiling, dollars, microdollars
     from understudy.contracts.drift_session import Session, plan
     from understudy.contracts.operations import wire
     from understudy.contracts.prober import Prober
@@ -61,11 +61,16 @@ def ask(
         if not sys.stdin.isatty():
             raise Unable("This may spend money, and nobody is there to be asked: --yes says that it may.")
         _confirm()
-    prober = Prober(provider, origin, key, Ceiling(limit), scrubber, account=account)
+    ceiling = Ceiling(limit)
+    prober = Prober(provider, origin, key, ceiling, scrubber, account=account)
     try:
         session = Session(prober, comparison, heard.append)
         session.free()
         return session.paid(paid) if limit else ""
+    except KeyboardInterrupt:
+        if ceiling.committed:
+            click.echo(f"At most {dollars(ceiling.committed)} was spent.", err=True)
+        raise
     finally:
         prober.close()
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -59,3 +60,15 @@ def starting() -> Iterator[Start]:
         for process in started:
             process.kill()
             process.communicate()
+
+
+def is_running(process: int) -> bool:
+    """Whether there is such a process: one that was ended is gone as soon as somebody has taken notice."""
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
+        time.sleep(0.01)
+    return True

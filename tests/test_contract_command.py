@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import is_running
 
 from understudy.contracts.actor import Actor, Stuck
 from understudy.contracts.client import Account, Crash, Result, State, Trouble
@@ -118,18 +118,6 @@ def test_what_a_shell_has_started_ends_with_it(tmp_path: Path) -> None:
 
     assert first != second
     assert [False, False] == [is_running(process) for process in (first, second)]
-
-
-def is_running(process: int) -> bool:
-    """Whether there is such a process: one that was ended is gone as soon as somebody has taken notice."""
-    until = time.monotonic() + 5
-    while time.monotonic() < until:
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def test_a_process_that_does_not_end_by_itself_is_ended() -> None:

@@ -21,6 +21,8 @@ from drifting import KEY, Talk, as_it_is, talking_to
 
 from understudy.contracts.catalogue import models
 from understudy.contracts.drift_live import account_of
+from understudy.contracts.exchanges import Exchange
+from understudy.contracts.prober import Prober
 from understudy.contracts.recordings import line_of
 from understudy.mockserver.cli import main
 from understudy.mockserver.durations import DurationRange
@@ -455,6 +457,21 @@ def test_what_record_wrote_is_what_replay_serves(folder: Path, fast: Talk) -> No
     assert (job["id"], done["status"]) == (again["id"], told["status"])
     assert again["urls"]["get"].startswith(origin)
     assert KEY not in (folder / "a.jsonl").read_text()
+
+
+def test_an_interrupted_run_ends_with_130_and_what_was_spent(
+    folder: Path, fast: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(self: Prober, url: str, where: str) -> Exchange:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Prober, "fetch", interrupt)
+    done = drift("wavespeed", "--base-url", fast.origin, "--spend", "1", "--yes")
+
+    assert (130, "At most $0.027 was spent.\nInterrupted: not everything was compared.\n") == (
+        done.exit_code,
+        done.stderr,
+    )
 
 
 @pytest.mark.parametrize("nothing", ["0", "0.00", "$0"])
