@@ -62,11 +62,15 @@ def drift_command() -> click.Command:
         The status is 0 when everything that could be compared has held, 1 when something has drifted that is as grave
         as --fail-on says, and 2 when too little could be compared; 130 when it was interrupted.
         """
+        from understudy.contracts.prober import Unreachable
         from understudy.contracts.secrecy import Scrubber
 
         scrubber = Scrubber()
         try:
             status = _drift(scrubber, **options)
+        except Unreachable as unable:  # not with the host that it stands for, which was not asked
+            click.echo(f"Error: {unable}", err=True)
+            status = COULD_NOT
         except Unable as unable:
             click.echo(f"Error: {scrubber.text(str(unable))}", err=True)
             status = COULD_NOT

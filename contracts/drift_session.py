@@ -50,13 +50,15 @@ class Session:
             self._facts.expect(name, expected, reason="it may cost money: --spend")
 
     def free(self) -> None:
-        """All that costs nothing."""
+        """All that costs nothing. Raises Unable when there is nobody to be asked."""
         any_key = self._prober.is_understudy
+        self._prober.check_reached()
         for probe in free_probes(self._prober.provider):
             try:
                 exchange = self._ask(probe, compare=False)
             except OverCeiling:
                 continue  # something was taken that should not have been: no more of that kind
+            self._prober.check_reached()
             if probe.auth == WRONG_KEY and any_key and exchange.status not in (400, 401, 403):
                 continue  # a fake that was not told which keys there are
             self._compare(exchange)

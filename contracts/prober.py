@@ -26,6 +26,16 @@ LONGEST_PAUSE = 60.0
 Pause = Callable[[float], None]
 
 
+class Unreachable(Unable):
+    """No connection could be had for the first request: none will be within a run."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        address = origin if parts.hostname in ("localhost", "127.0.0.1", "::1") else Scrubber().text(origin)
+        super().__init__(f"Nothing answers at {address}: {reason or 'no connection'}.")
+
+
 class Prober:
     """`pause` waits so many seconds; `now` are seconds on the same clock. `key` is sent to the provider's own hosts,
     and to no other."""
@@ -58,6 +68,8 @@ class Prober:
         self.pause = pause
         self._now = now
         self._began = now()
+        self._first = True
+        self._unreachable: Unreachable | None = None
         guarded = Guarded(transport or httpx.HTTPTransport(trust_env=False), provider, ceiling)
         self._http = httpx.Client(transport=guarded, timeout=timeout, trust_env=False)
 
@@ -71,12 +83,17 @@ class Prober:
         for wait in WAITS:
             lost = exchange.status is None or exchange.status >= 500
             told = _seconds(exchange.headers.get("retry-after", ""))
-            again = exchange.status == 429 or (lost and probe.method == "GET")
+            again = exchange.status == 429 or (lost and probe.method == "GET" and self._unreachable is None)
             if not again or (told is not None and told > LONGEST_PAUSE):
                 break
             self.pause(wait if told is None else told)
             exchange = self._once(probe, url)
         return exchange
+
+    def check_reached(self) -> None:
+        """Raises Unreachable where no connection could be had for the first request."""
+        if self._unreachable is not None:
+            raise self._unreachable
 
     def fetch(self, url: str, where: str) -> Exchange:
         """What an output's URL leads to, asked for without the key."""
@@ -103,8 +120,12 @@ class Prober:
             answer = self._http.request(
                 probe.method, url, headers=headers, **(content if probe.body is not None else {})
             )
-        except (httpx.RequestError, httpx.InvalidURL):
+        except (httpx.RequestError, httpx.InvalidURL) as error:
+            if self._first and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL):
+                self._unreachable = Unreachable(url, str(error))
+            self._first = False
             return self._exchange(probe, None, began)
+        self._first = False
         self._scrubber.also(*carried(answer.headers.multi_items()))
         exchange = self._exchange(probe, answer, began)
         self._scrubber.also(*secrets_in(exchange))

@@ -16,6 +16,7 @@ from understudy.contracts.drift_compare import Comparison
 from understudy.contracts.drift_facts import BREAKING, Change, Facts
 from understudy.contracts.drift_models import judge_models
 from understudy.contracts.exchanges import Exchange
+from understudy.contracts.findings import Unable
 from understudy.contracts.prober import Prober
 from understudy.contracts.secrecy import Scrubber
 from understudy.mockserver.durations import DurationRange
@@ -136,11 +137,11 @@ def test_a_server_that_answers_nothing_useful_never_passes(provider: str, bend: 
 def test_nobody_at_home_never_passes() -> None:
     with talking_to("wavespeed") as talk:
         gone = talk
-    gone.pause = lambda seconds: None  # type: ignore[method-assign]
 
-    found = gone.report(gone.compare(0))
+    with pytest.raises(Unable, match=f"^Nothing answers at {gone.origin}: .*refused"):
+        gone.compare(0)
 
-    assert (2, "Nothing could be compared: 34 without an answer.") == (found["status"], found["verdict"])
+    assert ([], []) == (gone.heard, gone.paused)
 
 
 def test_too_few_facts_never_pass() -> None:
@@ -209,6 +210,18 @@ def test_a_call_that_is_refused_as_one_too_many_is_tried_again_when_told() -> No
 
     assert [7.0, 2.0] == talk.paused
     assert {} == drifts(comparison.facts)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_server_in_trouble_is_asked_again(status: int) -> None:
+    def fails(seen: Answering) -> None:
+        if seen.path.endswith("/balance") and seen.status == 200:
+            seen.status = status
+
+    with talking_to("wavespeed", fails) as talk:
+        talk.compare(0)
+
+    assert [1.0, 2.0, 4.0] == talk.paused
 
 
 def test_a_pause_that_is_too_long_is_not_waited_for() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from drifting import KEY, Talk, as_it_is, talking_to
 from understudy.contracts.catalogue import models
 from understudy.contracts.drift_live import account_of
 from understudy.contracts.exchanges import Exchange
-from understudy.contracts.prober import Prober
+from understudy.contracts.prober import Prober, Unreachable
 from understudy.contracts.recordings import line_of
 from understudy.mockserver.cli import main
 from understudy.mockserver.durations import DurationRange
@@ -34,6 +35,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("WAVESPEED_API_KEY", KEY)
     monkeypatch.setenv("RUNCOMFY_API_KEY", KEY)
     return tmp_path
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -471,6 +478,26 @@ def test_an_interrupted_run_ends_with_130_and_what_was_spent(
     assert (130, "At most $0.027 was spent.\nInterrupted: not everything was compared.\n") == (
         done.exit_code,
         done.stderr,
+    )
+
+
+@pytest.mark.parametrize("provider", ["wavespeed", "runcomfy"])
+def test_a_host_that_refuses_the_connection_is_named_at_once(folder: Path, free_port: int, provider: str) -> None:
+    origin = f"http://127.0.0.1:{free_port}"
+    done = drift(provider, "--base-url", origin)
+
+    assert (2, f"Error: Nothing answers at {origin}: [Errno 111] Connection refused.\n") == (
+        done.exit_code,
+        done.stderr,
+    )
+
+
+def test_a_private_host_that_refuses_the_connection_is_not_named(folder: Path) -> None:
+    told = str(Unreachable("https://gateway.corp:8443/v1/models", ""))
+
+    assert "Nothing answers at https://[host]: no connection." == told
+    assert "Nothing answers at https://api.wavespeed.ai: no way." == str(
+        Unreachable("https://api.wavespeed.ai/", "no way")
     )
 
 
