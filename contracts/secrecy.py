@@ -44,14 +44,14 @@ _TOKENS = re.compile(
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?|\bgh[pousr]_[A-Za-z0-9]{16,}"
 )
 _PAIR = re.compile(
-    r"""(?i)(["']?[\w-]*(?:secret|token|password|passwd|authorization|cookie|signature|credential|api[_-]?key|access[_-]?key)s?"""
+    r"""(?i)((?:secret|token|password|passwd|authorization|cookie|signature|credential|api[_-]?key|access[_-]?key)s?"""
     r"""["']?\s*[:=]\s*)(["'])(?!\[)[^"']+\2"""
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic|token)\s+(?!\[)[A-Za-z0-9._~+/=-]{6,}")
 _URL = re.compile(r"(?i)\b(https?|wss?|ftp|s3|gs)(://|%3a%2f%2f|:\\/\\/)([^\s\"'<>\\`]+)")
 _BARE = re.compile(
     r"(?<![\w@.-])(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?(?![\w.])"
-    r"|(?i:\b(?:localhost|(?:[a-z0-9_-]+\.)+(?:internal|intranet|local|lan|corp|home|private|localdomain))\b)(?::\d{1,5})?"
+    r"|(?i:\b(?:localhost|(?:[a-z0-9_-]{1,63}\.){1,9}(?:internal|intranet|local|lan|corp|home|private|localdomain))\b)(?::\d{1,5})?"
     r"|(?i:\[?\b(?:f[cd][0-9a-f]{2}|fe80):[0-9a-f:]+\]?)"
 )
 
