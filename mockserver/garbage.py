@@ -20,6 +20,6 @@ def calm() -> None:
             gc.freeze()
 
     gc.freeze()
-    gc.set_threshold(20_000, 10, 10)
+    gc.set_threshold(5_000, 10, 10)
     gc.callbacks.append(freeze)
     gc.enable()
