@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -13,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from understudy.contracts.findings import INTERRUPTED, Unable
+from understudy.contracts.ending import ending
+from understudy.contracts.findings import Unable
 from understudy.contracts.models import PROVIDERS
 
 if TYPE_CHECKING:
     from understudy.contracts.checking import Finding
     from understudy.contracts.client import Factory
 
-BROKE, COULD_NOT = 1, 2
+BROKE = 1
 
 OwnServer = Callable[[Mapping[str, str]], AbstractContextManager[str]]
 """Serves for as long as the context lasts, the sources read as switches say; yields the origin."""
@@ -58,24 +58,12 @@ def check_command(serve: OwnServer, readings: Readings) -> click.Command:
         The status is 0 when every property held, 1 when one broke, and 2 when that could not be found out; 130 when it
         was interrupted.
         """
-        try:
+        with ending("Interrupted: not everything was checked."):
             if listing:
                 _list(only)
                 return
             findings = _check(serve, only, _read(readings, assume), **options)
             _write(findings, junit, json_file)
-        except Unable as unable:
-            click.echo(f"Error: {unable}", err=True)
-            sys.exit(COULD_NOT)
-        except BrokenPipeError:  # whoever read this has gone
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(COULD_NOT)
-        except KeyboardInterrupt:  # by who runs it, or by the client
-            click.echo("Interrupted: not everything was checked.", err=True)
-            sys.exit(INTERRUPTED)
-        except Exception:  # a mistake of ours, which says nothing of whatever was to be checked
-            traceback.print_exc()
-            sys.exit(COULD_NOT)
         sys.exit(BROKE if any(finding.outcome == "broken" for finding in findings) else 0)
 
     return check

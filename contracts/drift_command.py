@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from understudy.contracts.drift_live import HOSTS, ask
-from understudy.contracts.findings import INTERRUPTED, Unable
+from understudy.contracts.ending import COULD_NOT, ending
+from understudy.contracts.findings import Unable
 from understudy.contracts.models import PROVIDERS
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from understudy.contracts.drift_report import Report
     from understudy.contracts.exchanges import Exchange
     from understudy.contracts.secrecy import Scrubber
-
-COULD_NOT = 2
 
 
 def drift_command() -> click.Command:
@@ -66,24 +63,12 @@ def drift_command() -> click.Command:
         from understudy.contracts.secrecy import Scrubber
 
         scrubber = Scrubber()
-        try:
-            status = _drift(scrubber, **options)
-        except Unreachable as unable:  # not with the host that it stands for, which was not asked
-            click.echo(f"Error: {unable}", err=True)
-            status = COULD_NOT
-        except Unable as unable:
-            click.echo(f"Error: {scrubber.text(str(unable))}", err=True)
-            status = COULD_NOT
-        except BrokenPipeError:  # whoever read this has gone
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            status = COULD_NOT
-        except KeyboardInterrupt:
-            click.echo("Interrupted: not everything was compared.", err=True)
-            status = INTERRUPTED
-        except Exception:
-            # A traceback names what the exception had in hand, which may be the key.
-            click.echo(scrubber.text(traceback.format_exc()), err=True)
-            status = COULD_NOT
+        with ending("Interrupted: not everything was compared.", scrubber.text):
+            try:
+                status = _drift(scrubber, **options)
+            except Unreachable as unreachable:  # not with the host that it stands for, which was not asked
+                click.echo(f"Error: {unreachable}", err=True)
+                status = COULD_NOT
         sys.exit(status)
 
     return drift

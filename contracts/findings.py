@@ -25,7 +25,3 @@ class NotApplicable(Exception):
 
 class Unable(Exception):
     """Nothing can be said, since there was nothing to check with: what was asked for, and what came instead."""
-
-
-INTERRUPTED = 130
-"""The status of a command that was interrupted, as a shell has it: nothing was found out, and nothing has failed."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from understudy.contracts.drift_command import COULD_NOT
 from understudy.contracts.drift_live import HOSTS, account_of, origin_of
+from understudy.contracts.ending import COULD_NOT
 from understudy.contracts.findings import Unable
 from understudy.contracts.models import PROVIDERS
 
